@@ -1,0 +1,30 @@
+-- Every statement the service sends. `-- name: x` begins a block.
+
+-- name: claim
+select * from ml.claim(
+  %(worker)s, %(models)s, %(limit)s, %(request_id)s, %(webhook_id)s, %(change)s
+);
+
+-- name: heartbeat
+select * from ml.heartbeat(%(worker)s, %(models)s, %(tokens)s);
+
+-- name: commit
+select * from ml.commit(%(token)s, %(results)s, %(model_version)s, %(request_id)s);
+
+-- name: fail
+select ml.fail(%(token)s, %(job_ids)s, %(fault)s, %(error)s, %(retry_after)s, %(request_id)s) as held;
+
+-- name: ping
+select 1;
+
+-- name: listen
+listen rowcast_jobs;
+
+-- name: limit_lock_wait
+select set_config('lock_timeout', %(milliseconds)s, false);
+
+-- name: begin_sleep
+select pg_advisory_lock(20261120, 1);
+
+-- name: end_sleep
+select pg_advisory_unlock(20261120, 1);

@@ -1,0 +1,29 @@
+create or replace function ml.redrive(p_name text default null, p_limit integer default 1000)
+returns bigint
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$
+  with risen as (
+    delete from ml.dead_letters as d
+    where d.id = any (array(
+      select x.id from ml.dead_letters as x
+      join ml.attachments as a on a.id = x.attachment_id
+      where p_name is null or a.name = p_name
+      order by x.id
+      limit p_limit
+      for update of x skip locked
+    ))
+    returning d.attachment_id, d.row_key, d.owner_id
+  ), back as (
+    insert into ml.jobs (attachment_id, row_key, owner_id)
+    select distinct on (r.attachment_id, r.row_key) r.attachment_id, r.row_key, r.owner_id
+    from risen as r
+    on conflict (attachment_id, row_key) where token is null do nothing
+  )
+  select count(*) from risen
+$$;
+
+comment on function ml.redrive(text, integer) is
+  E'Put dead letters back into the queue\n\nAll of them or those of one prediction, oldest first, with their attempts forgotten. Returns how many.';

@@ -1,0 +1,61 @@
+-- Finished jobs leave the hot table in the same statement that writes their receipts. A superseded row whose edit did not
+-- enqueue (its input depends on more than the watched columns) is owed again, at the cost of an attempt, so that an
+-- expression that never holds still ends among the dead letters rather than in a loop.
+create or replace function ml.settle(
+  p_attachment ml.attachments,
+  p_job_ids bigint[],
+  p_fresh_ids bigint[],
+  p_found_keys text[],
+  p_results jsonb,
+  p_model_version text,
+  p_request_id text
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_unsettled bigint[];
+begin
+  select array_agg(j.id) into v_unsettled
+  from ml.jobs as j
+  where j.id = any (p_job_ids)
+    and j.id <> all (p_fresh_ids)
+    and j.row_key = any (p_found_keys)
+    and not exists (
+      select from ml.jobs as newer
+      where newer.attachment_id = j.attachment_id and newer.row_key = j.row_key and newer.token is null
+    );
+
+  with finished as (
+    select j.*, j.id = any (p_fresh_ids) as fresh, r.value as result
+    from ml.jobs as j
+    join jsonb_array_elements(p_results) as r on (r.value ->> 'job_id')::bigint = j.id
+    where j.id = any (p_job_ids)
+  ), gone as (
+    delete from ml.jobs as j
+    where j.id = any (p_job_ids) and j.id <> all (coalesce(v_unsettled, '{}'))
+  )
+  insert into public.predictions (
+    prediction, source_table, row_key, owner_id, model, model_version, status, input_hash, output, interval_low,
+    interval_high, latency_ms, attempts, request_id
+  )
+  select
+    p_attachment.name, p_attachment.source_table::text, f.row_key, f.owner_id, p_attachment.model, p_model_version,
+    case when f.fresh then 'done' else 'superseded' end, f.input_hash,
+    case when f.fresh then f.result -> 'output' end,
+    case when f.fresh then (f.result ->> 'low')::double precision end,
+    case when f.fresh then (f.result ->> 'high')::double precision end,
+    greatest(0, extract(epoch from clock_timestamp() - f.enqueued_at) * 1000), f.attempts, left(p_request_id, 200)
+  from finished as f;
+
+  if v_unsettled is not null then
+    perform ml.retry_or_bury(v_unsettled, 'input_unstable', 'The input changes though no watched column does.');
+  end if;
+end
+$$;
+
+comment on function ml.settle(ml.attachments, bigint[], bigint[], text[], jsonb, text, text) is
+  'Receipts for a committed batch, and its jobs out of the queue.';

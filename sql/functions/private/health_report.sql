@@ -1,0 +1,38 @@
+-- Definer: reads ml.*, which no API role may. Gives totals only, and nothing of anybody's rows.
+create or replace function private.health_report()
+returns public.health_report
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_report public.health_report;
+begin
+  v_report.service := 'rowcast';
+  v_report.database := 'ok';
+  v_report.checked_at := now();
+
+  select count(*), coalesce(extract(epoch from now() - min(j.enqueued_at)), 0)
+  into v_report.queue_depth, v_report.oldest_job_seconds
+  from ml.jobs as j;
+
+  -- A worker beats at least every five seconds; three missed beats and it counts as gone.
+  select count(*) filter (where w.seen_at > now() - interval '15 seconds'), max(w.seen_at)
+  into v_report.workers_alive, v_report.last_heartbeat_at
+  from ml.workers as w;
+
+  select max(p.created_at) into v_report.last_prediction_at
+  from public.predictions as p
+  where p.status = 'done';
+
+  v_report.status := case
+    when v_report.workers_alive = 0 or v_report.oldest_job_seconds > 60 then 'degraded'
+    else 'ok'
+  end;
+  return v_report;
+end
+$$;
+
+comment on function private.health_report() is 'State of database, queue and workers in one row.';
+grant execute on function private.health_report() to authenticated, service_role;

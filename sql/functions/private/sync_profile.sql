@@ -1,0 +1,33 @@
+-- Definer: reads auth.users, which no API role may. Touches the caller's own row only.
+create or replace function private.sync_profile()
+returns public.profiles
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_profile public.profiles;
+begin
+  if auth.uid() is null then
+    raise sqlstate 'PT401' using
+      message = 'Sign in first.', detail = 'NOT_SIGNED_IN', hint = 'Send the user''s access token as bearer token.';
+  end if;
+
+  insert into public.profiles as p (id, display_name)
+  select u.id, nullif(left(btrim(u.raw_user_meta_data ->> 'display_name'), 80), '')
+  from auth.users as u
+  where u.id = auth.uid()
+  on conflict (id) do update set display_name = coalesce(p.display_name, excluded.display_name)
+  returning * into v_profile;
+
+  if v_profile.id is null then
+    raise sqlstate 'PT404' using
+      message = 'This account no longer exists.', detail = 'ACCOUNT_NOT_FOUND', hint = 'Sign in again.';
+  end if;
+  return v_profile;
+end
+$$;
+
+comment on function private.sync_profile() is 'Makes or completes the caller''s profile from the account.';
+grant execute on function private.sync_profile() to authenticated;

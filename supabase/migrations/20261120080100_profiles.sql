@@ -1,0 +1,180 @@
+-- Purpose: one profile for each account, made by a trigger that can never block a sign-up.
+-- Locks and risks: a short SHARE ROW EXCLUSIVE lock on auth.users while the trigger is created.
+-- Undo: drop trigger _100_create_profile on auth.users; drop table public.profiles.
+
+create table public.profiles (
+  id uuid constraint profiles_pkey primary key
+    constraint profiles_id_fkey references auth.users (id) on delete cascade,
+  display_name text constraint profiles_display_name_check check (length(display_name) between 1 and 80),
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+
+comment on table public.profiles is
+  E'A person as other people may come to see them.\n\nHolds no role, tier, balance or verdict: those are never a client''s to write.';
+comment on column public.profiles.id is 'The account, as in auth.users.';
+comment on column public.profiles.display_name is 'Name to show, 1 to 80 characters.';
+comment on column public.profiles.created_at is 'When the profile was made.';
+comment on column public.profiles.updated_at is 'When the profile last changed.';
+
+alter table public.profiles enable row level security;
+
+-- file: sql/policies/profiles.sql
+-- Everybody signed in reads and renames their own profile; rows are made by the sign-up trigger only.
+revoke all on public.profiles from anon, authenticated, service_role;
+grant select on public.profiles to authenticated, service_role;
+grant update (display_name) on public.profiles to authenticated, service_role;
+
+drop policy if exists "people read their own profile" on public.profiles;
+create policy "people read their own profile" on public.profiles
+for select to authenticated
+using (id = (select auth.uid()));
+
+drop policy if exists "people rename their own profile" on public.profiles;
+create policy "people rename their own profile" on public.profiles
+for update to authenticated
+using (id = (select auth.uid()))
+with check (id = (select auth.uid()));
+-- end file
+
+-- file: sql/functions/private/tg_profiles__touch.sql
+create or replace function private.tg_profiles__touch()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  new.updated_at := pg_catalog.now();
+  return new;
+end
+$$;
+
+comment on function private.tg_profiles__touch() is 'Keeps updated_at true.';
+-- end file
+
+-- file: sql/functions/private/tg_users__create_profile.sql
+-- Definer: the Auth server's role may not write profiles. Called by its trigger only.
+-- A profile is a convenience and an account is not: whatever goes wrong here becomes a warning, and sync_profile() mends it.
+create or replace function private.tg_users__create_profile()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  insert into public.profiles (id, display_name)
+  values (new.id, nullif(left(btrim(new.raw_user_meta_data ->> 'display_name'), 80), ''))
+  on conflict (id) do nothing;
+  return null;
+exception when others then
+  raise warning 'no profile for account %: %', new.id, sqlerrm;
+  return null;
+end
+$$;
+
+comment on function private.tg_users__create_profile() is 'Makes the profile of a new account; never refuses the account.';
+
+-- The Auth server fires the trigger under its own role; a trigger's function is not checked for EXECUTE when it fires.
+-- end file
+
+-- file: sql/functions/private/sync_profile.sql
+-- Definer: reads auth.users, which no API role may. Touches the caller's own row only.
+create or replace function private.sync_profile()
+returns public.profiles
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_profile public.profiles;
+begin
+  if auth.uid() is null then
+    raise sqlstate 'PT401' using
+      message = 'Sign in first.', detail = 'NOT_SIGNED_IN', hint = 'Send the user''s access token as bearer token.';
+  end if;
+
+  insert into public.profiles as p (id, display_name)
+  select u.id, nullif(left(btrim(u.raw_user_meta_data ->> 'display_name'), 80), '')
+  from auth.users as u
+  where u.id = auth.uid()
+  on conflict (id) do update set display_name = coalesce(p.display_name, excluded.display_name)
+  returning * into v_profile;
+
+  if v_profile.id is null then
+    raise sqlstate 'PT404' using
+      message = 'This account no longer exists.', detail = 'ACCOUNT_NOT_FOUND', hint = 'Sign in again.';
+  end if;
+  return v_profile;
+end
+$$;
+
+comment on function private.sync_profile() is 'Makes or completes the caller''s profile from the account.';
+grant execute on function private.sync_profile() to authenticated;
+-- end file
+
+-- file: sql/functions/public/me.sql
+create or replace function public.me()
+returns public.profiles
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_profile public.profiles;
+begin
+  select p.* into v_profile from public.profiles as p where p.id = (select auth.uid());
+  if not found then
+    raise sqlstate 'PT404' using
+      message = 'You have no profile yet.', detail = 'PROFILE_NOT_FOUND', hint = 'Call sync_profile() once.';
+  end if;
+  return v_profile;
+end
+$$;
+
+comment on function public.me() is E'My profile\n\nThe signed-in person''s own profile.';
+grant execute on function public.me() to authenticated;
+-- end file
+
+-- file: sql/functions/public/sync_profile.sql
+create or replace function public.sync_profile()
+returns public.profiles
+language sql
+volatile
+security invoker
+set search_path = ''
+return private.sync_profile();
+
+comment on function public.sync_profile() is
+  E'Make or complete my profile\n\nCreates the caller''s profile where the sign-up trigger could not, and fills an empty display name from the account.';
+grant execute on function public.sync_profile() to authenticated;
+-- end file
+
+-- file: sql/functions/public/hello.sql
+create or replace function public.hello()
+returns table (message text)
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$ select 'Hello from Rowcast' $$;
+
+comment on function public.hello() is E'Say hello\n\nAnswers anybody who has a key; good for a first call.';
+grant execute on function public.hello() to anon, authenticated, service_role;
+-- end file
+
+create trigger _100_touch before update on public.profiles
+for each row execute function private.tg_profiles__touch();
+
+create trigger _100_create_profile after insert on auth.users
+for each row execute function private.tg_users__create_profile();
+
+-- Accounts that were there before this migration.
+insert into public.profiles (id, display_name)
+select u.id, nullif(left(btrim(u.raw_user_meta_data ->> 'display_name'), 80), '')
+from auth.users as u
+on conflict (id) do nothing;
