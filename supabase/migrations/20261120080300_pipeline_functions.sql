@@ -309,7 +309,7 @@ begin
   if not found then
     raise exception 'no prediction is attached under the name %', p_name using detail = 'PREDICTION_NOT_FOUND';
   end if;
-  if p_limit not between 1 and 100000 then
+  if (p_limit between 1 and 100000) is not true then
     raise exception 'a step of a backfill takes 1 to 100000 rows' using detail = 'LIMIT_OUT_OF_RANGE';
   end if;
   if p_restart then
@@ -366,7 +366,9 @@ begin
   if p_change is not null then
     for a in
       select x.* from ml.attachments as x
-      where x.source_table = to_regclass(format('%I.%I', p_change ->> 'schema', p_change ->> 'table'))
+      where x.source_table = to_regclass(
+        format('%I.%I', coalesce(p_change ->> 'schema', ''), coalesce(p_change ->> 'table', ''))
+      )
     loop
       v_found := true;
       perform ml.enqueue(a.id, array[p_change -> 'record' ->> a.key_column]);
@@ -587,7 +589,7 @@ declare
   v_attachments smallint[];
   a record;
 begin
-  if p_limit not between 1 and 10000 then
+  if (p_limit between 1 and 10000) is not true then
     raise sqlstate 'PT422' using
       message = 'A claim takes 1 to 10000 jobs.', detail = 'LIMIT_OUT_OF_RANGE', hint = 'Lower p_limit.';
   end if;
@@ -823,7 +825,7 @@ declare
   v_worn bigint[];
   v_wait interval;
 begin
-  if p_class not in ('item', 'batch', 'provider', 'release') then
+  if (p_class in ('item', 'batch', 'provider', 'release')) is not true then
     raise sqlstate 'PT422' using
       message = 'There is no such class of fault.', detail = 'UNKNOWN_FAULT_CLASS',
       hint = 'Use item, batch, provider or release.';

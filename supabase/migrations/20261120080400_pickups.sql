@@ -42,7 +42,7 @@ create table public.pickup_requests (
   dest_lng double precision not null constraint pickup_requests_dest_lng_check check (dest_lng between -180 and 180),
   requested_at timestamptz not null default now(),
   estimate_seconds integer not null,
-  eta_seconds integer not null constraint pickup_requests_eta_seconds_check check (eta_seconds between 0 and 604800),
+  eta_seconds integer not null constraint pickup_requests_eta_seconds_check check (eta_seconds between 0 and 2592000),
   eta_low_seconds integer,
   eta_high_seconds integer,
   eta_source text not null default 'estimate'
@@ -55,7 +55,7 @@ create table public.pickup_requests (
   updated_at timestamptz not null default now(),
   constraint pickup_requests_user_id_client_key_key unique (user_id, client_key),
   constraint pickup_requests_eta_interval_check
-    check (eta_low_seconds between 0 and eta_seconds and eta_high_seconds between eta_seconds and 604800),
+    check (eta_low_seconds between 0 and eta_seconds and eta_high_seconds between eta_seconds and 2592000),
   constraint pickup_requests_times_check check (completed_at >= picked_up_at)
 );
 
@@ -104,6 +104,8 @@ using (user_id = (select auth.uid()));
 -- end file
 
 -- file: sql/functions/private/haversine_metres.sql
+-- Degrees are counted from 360 on: differences of nanometres vanish there, whose squares Postgres would refuse as an
+-- underflow.
 create or replace function private.haversine_metres(
   p_origin_lat double precision, p_origin_lng double precision, p_dest_lat double precision, p_dest_lng double precision
 )
@@ -114,8 +116,9 @@ parallel safe
 security invoker
 set search_path = ''
 return 2 * 6371008.8 * asin(sqrt(least(1.0, greatest(0.0,
-  sin(radians(p_dest_lat - p_origin_lat) / 2) ^ 2
-  + cos(radians(p_origin_lat)) * cos(radians(p_dest_lat)) * sin(radians(p_dest_lng - p_origin_lng) / 2) ^ 2
+  sin(radians((360 + p_dest_lat) - (360 + p_origin_lat)) / 2) ^ 2
+  + cos(radians(360 + p_origin_lat)) * cos(radians(360 + p_dest_lat))
+  * sin(radians((360 + p_dest_lng) - (360 + p_origin_lng)) / 2) ^ 2
 ))));
 
 comment on function private.haversine_metres(double precision, double precision, double precision, double precision) is
@@ -376,6 +379,8 @@ grant execute on function private.advance_pickup(uuid, public.pickup_status) to 
 -- end file
 
 -- file: sql/functions/public/quote_eta.sql
+-- A body in the SQL standard's form is bound when it is made: its callers need EXECUTE on the functions of `private`
+-- below it, and no USAGE on the schema.
 create or replace function public.quote_eta(
   p_origin_lat double precision,
   p_origin_lng double precision,
@@ -383,20 +388,21 @@ create or replace function public.quote_eta(
   p_dest_lng double precision
 )
 returns public.eta_quote
-language plpgsql
+language sql
 immutable
 parallel safe
 security invoker
 set search_path = ''
-as $$
-declare
-  v_metres double precision;
-begin
-  perform private.check_coordinates(p_origin_lat, p_origin_lng, p_dest_lat, p_dest_lng);
-  v_metres := private.haversine_metres(p_origin_lat, p_origin_lng, p_dest_lat, p_dest_lng);
-  return (round(private.eta_closed_form(v_metres))::integer, round(v_metres)::integer, 'estimate')::public.eta_quote;
-end
-$$;
+begin atomic
+  select private.check_coordinates(p_origin_lat, p_origin_lng, p_dest_lat, p_dest_lng);
+  select
+    round(private.eta_closed_form(way.metres))::integer as eta_seconds,
+    round(way.metres)::integer as distance_metres,
+    'estimate' as eta_source
+  from (
+    select private.haversine_metres(p_origin_lat, p_origin_lng, p_dest_lat, p_dest_lng) as metres
+  ) as way;
+end;
 
 comment on function public.quote_eta(double precision, double precision, double precision, double precision) is
   E'Estimate a travel time\n\nThe closed form alone: nothing is written, no model is asked. Refusal: COORDINATE_OUT_OF_RANGE.';

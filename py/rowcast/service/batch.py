@@ -58,13 +58,13 @@ class Runner:
         """Predict `inputs`; a failing batch is halved until the item at fault stands alone.
 
         A few poison items cost a few times log2(n) calls. When more fails than that can find, or
-        every item fails as the whole did, the items are not to blame: a fault of the batch.
+        when several raise and none succeeds, the items are not to blame: a fault of the batch.
         """
         size = len(inputs)
         search = _Search(model, inputs, seconds, calls_left=4 * size.bit_length() + 4)
         await self._halve(search, list(range(size)))
         outcome = search.outcome
-        if size > 1 and len(search.raised) == size:
+        if len(search.raised) > 1 and not outcome.done:
             outcome.batch_faults.update(
                 {position: outcome.item_faults.pop(position) for position in search.raised}
             )

@@ -19,7 +19,9 @@ begin
   if p_change is not null then
     for a in
       select x.* from ml.attachments as x
-      where x.source_table = to_regclass(format('%I.%I', p_change ->> 'schema', p_change ->> 'table'))
+      where x.source_table = to_regclass(
+        format('%I.%I', coalesce(p_change ->> 'schema', ''), coalesce(p_change ->> 'table', ''))
+      )
     loop
       v_found := true;
       perform ml.enqueue(a.id, array[p_change -> 'record' ->> a.key_column]);

@@ -14,7 +14,7 @@ begin
   if not found then
     raise exception 'no prediction is attached under the name %', p_name using detail = 'PREDICTION_NOT_FOUND';
   end if;
-  if p_limit not between 1 and 100000 then
+  if (p_limit between 1 and 100000) is not true then
     raise exception 'a step of a backfill takes 1 to 100000 rows' using detail = 'LIMIT_OUT_OF_RANGE';
   end if;
   if p_restart then

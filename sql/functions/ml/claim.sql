@@ -22,7 +22,7 @@ declare
   v_attachments smallint[];
   a record;
 begin
-  if p_limit not between 1 and 10000 then
+  if (p_limit between 1 and 10000) is not true then
     raise sqlstate 'PT422' using
       message = 'A claim takes 1 to 10000 jobs.', detail = 'LIMIT_OUT_OF_RANGE', hint = 'Lower p_limit.';
   end if;

@@ -20,7 +20,7 @@ declare
   v_worn bigint[];
   v_wait interval;
 begin
-  if p_class not in ('item', 'batch', 'provider', 'release') then
+  if (p_class in ('item', 'batch', 'provider', 'release')) is not true then
     raise sqlstate 'PT422' using
       message = 'There is no such class of fault.', detail = 'UNKNOWN_FAULT_CLASS',
       hint = 'Use item, batch, provider or release.';

@@ -1,3 +1,5 @@
+-- A body in the SQL standard's form is bound when it is made: its callers need EXECUTE on the functions of `private`
+-- below it, and no USAGE on the schema.
 create or replace function public.quote_eta(
   p_origin_lat double precision,
   p_origin_lng double precision,
@@ -5,20 +7,21 @@ create or replace function public.quote_eta(
   p_dest_lng double precision
 )
 returns public.eta_quote
-language plpgsql
+language sql
 immutable
 parallel safe
 security invoker
 set search_path = ''
-as $$
-declare
-  v_metres double precision;
-begin
-  perform private.check_coordinates(p_origin_lat, p_origin_lng, p_dest_lat, p_dest_lng);
-  v_metres := private.haversine_metres(p_origin_lat, p_origin_lng, p_dest_lat, p_dest_lng);
-  return (round(private.eta_closed_form(v_metres))::integer, round(v_metres)::integer, 'estimate')::public.eta_quote;
-end
-$$;
+begin atomic
+  select private.check_coordinates(p_origin_lat, p_origin_lng, p_dest_lat, p_dest_lng);
+  select
+    round(private.eta_closed_form(way.metres))::integer as eta_seconds,
+    round(way.metres)::integer as distance_metres,
+    'estimate' as eta_source
+  from (
+    select private.haversine_metres(p_origin_lat, p_origin_lng, p_dest_lat, p_dest_lng) as metres
+  ) as way;
+end;
 
 comment on function public.quote_eta(double precision, double precision, double precision, double precision) is
   E'Estimate a travel time\n\nThe closed form alone: nothing is written, no model is asked. Refusal: COORDINATE_OUT_OF_RANGE.';

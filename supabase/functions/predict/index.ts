@@ -1,0 +1,77 @@
+// POST /functions/v1/predict: a signed-in user asks a model directly. Nothing is stored.
+// The user's token is verified by Auth; the secret key, which the user never sees, opens the service.
+
+import { createClient } from "npm:@supabase/supabase-js@2";
+import { json, post, Problem, readJson } from "../_shared/http.ts";
+
+const MAX_BODY_BYTES = 65_536;
+const MAX_INPUTS = 32;
+const SERVICE_TIMEOUT_MS = 5_000;
+
+function required(name: string): string {
+  const value = Deno.env.get(name);
+  if (!value) {
+    console.error(`the environment variable ${name} is not set`);
+    throw new Problem(503, "NOT_CONFIGURED", "Predictions are not configured here.");
+  }
+  return value;
+}
+
+/** The publishable key: the platform's new form, or the name it has had so far. */
+function publishableKey(): string {
+  const keys = Deno.env.get("SUPABASE_PUBLISHABLE_KEYS");
+  return (keys ? JSON.parse(keys).default : undefined) ?? required("SUPABASE_ANON_KEY");
+}
+
+async function verifyUser(request: Request): Promise<void> {
+  const token = /^Bearer (\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
+  const refused = new Problem(401, "INVALID_TOKEN", "Send the user's access token as bearer token.");
+  if (!token) throw refused;
+  const auth = createClient(required("SUPABASE_URL"), publishableKey(), {
+    auth: { persistSession: false, autoRefreshToken: false },
+  });
+  const { data, error } = await auth.auth.getUser(token);
+  if (error || !data.user) throw refused;
+}
+
+function validate(body: unknown): { model: string; inputs: Record<string, unknown>[] } {
+  const { model, inputs, ...rest } = (body ?? {}) as Record<string, unknown>;
+  const isObject = (x: unknown) => typeof x === "object" && x !== null && !Array.isArray(x);
+  if (typeof model !== "string" || !/^[a-z][a-z0-9_]{0,39}$/.test(model)) {
+    throw new Problem(422, "INVALID_PAYLOAD", "`model` is the name of a model.");
+  }
+  if (!Array.isArray(inputs) || inputs.length < 1 || inputs.length > MAX_INPUTS || !inputs.every(isObject)) {
+    throw new Problem(422, "INVALID_PAYLOAD", `\`inputs\` is a list of 1 to ${MAX_INPUTS} objects.`);
+  }
+  if (Object.keys(rest).length > 0) throw new Problem(422, "INVALID_PAYLOAD", "There are fields besides `model` and `inputs`.");
+  return { model, inputs };
+}
+
+async function askService(model: string, inputs: unknown[], requestId: string): Promise<Response> {
+  try {
+    return await fetch(`${required("ROWCAST_SERVICE_URL")}/predict/${model}`, {
+      method: "POST",
+      headers: { apikey: required("ROWCAST_SECRET_KEY"), "content-type": "application/json", "x-request-id": requestId },
+      body: JSON.stringify({ inputs }),
+      signal: AbortSignal.timeout(SERVICE_TIMEOUT_MS),
+    });
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    if (error instanceof DOMException && error.name === "TimeoutError") {
+      throw new Problem(504, "SERVICE_TIMEOUT", "The prediction service did not answer in time.");
+    }
+    throw new Problem(503, "SERVICE_UNAVAILABLE", "The prediction service is away. Rows are predicted when it is back.");
+  }
+}
+
+Deno.serve(post(async (request, requestId) => {
+  await verifyUser(request);
+  const { model, inputs } = validate(await readJson(request, MAX_BODY_BYTES));
+  const answer = await askService(model, inputs, requestId);
+  const body = await answer.json();
+  if (answer.ok) return json(body, 200, requestId);
+  // What the user did wrong is passed on; what is wrong between us and the service is not the user's to know.
+  if (answer.status === 404 || answer.status === 422) throw new Problem(answer.status, body.details, body.message);
+  console.error(JSON.stringify({ event: "service refused", status: answer.status, details: body.details, request_id: requestId }));
+  throw new Problem(502, "PREDICTION_FAILED", "The prediction service could not answer this.");
+}));

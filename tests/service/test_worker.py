@@ -1,0 +1,153 @@
+"""The service at work: claims, faults and stops, on a real database."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from rowcast import models
+from tests.waiting import until, wait_for_row
+
+if TYPE_CHECKING:
+    from tests.fakes import FaultyModel
+    from tests.service.conftest import Start
+
+pytestmark = pytest.mark.anyio
+
+NOTHING_OWED = "select 1 where not exists (select from ml.jobs)"
+
+
+def execute(url: str, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        cursor = connection.execute(query.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+async def settled(url: str, query: str = NOTHING_OWED) -> tuple[object, ...]:
+    return await asyncio.to_thread(wait_for_row, url, query)
+
+
+async def test_a_written_row_predicts_itself(notes: str, start: Start) -> None:
+    async with start():
+        execute(notes, "insert into public.notes (x) values (7)")
+        assert await settled(
+            notes, "select score, scored_by from public.notes where score > 0"
+        ) == (
+            7,
+            "1",
+        )
+    (receipt,) = execute(notes, "select status, output, interval_low from public.predictions")
+    assert receipt == ("done", {"score": 7}, 7)
+
+
+async def test_what_was_written_while_the_service_was_away_is_done_when_it_is_back(
+    notes: str, start: Start
+) -> None:
+    execute(notes, "insert into public.notes (x) select generate_series(1, 500)")
+    async with start():
+        await settled(notes)
+    assert execute(notes, "select count(*), sum(score) from public.notes") == [(500, 125250)]
+
+
+async def test_an_edit_while_predicting_is_never_overwritten_by_the_old_answer(
+    notes: str, start: Start
+) -> None:
+    async with start(concurrency=1) as _:
+        model: FaultyModel = models.load("faulty")  # type: ignore[assignment]
+        execute(notes, "insert into public.notes (x, fault) values (1, 'hang')")
+        await until(lambda: bool(model.batches))
+        execute(notes, "update public.notes set x = 2, fault = null")
+        model.release.set()
+        await settled(notes)
+    assert execute(notes, "select score from public.notes") == [(2,)]
+    statuses = execute(notes, "select status from public.predictions order by id")
+    assert statuses == [("superseded",), ("done",)]
+
+
+async def test_a_poison_row_dies_with_its_reason_and_its_company_lives(
+    notes: str, start: Start
+) -> None:
+    execute(
+        notes,
+        "insert into public.notes (x, fault) select i, case i when 13 then 'crash' end"
+        " from generate_series(1, 32) as i",
+    )
+    async with start():
+        await settled(notes)
+    assert execute(notes, "select count(*) from public.notes where score = x") == [(31,)]
+    ((attempts, reason, error),) = execute(
+        notes, "select attempts, reason, error from ml.dead_letters"
+    )
+    assert (attempts, reason) == (2, "item_fault")
+    assert "as it was told to" in str(error)
+
+
+async def test_an_answer_the_table_refuses_is_the_items_fault(notes: str, start: Start) -> None:
+    execute(notes, "insert into public.notes (x) values (1), (5000), (2), (3)")
+    async with start():
+        await settled(notes)
+    assert execute(notes, "select x from public.notes where score is null") == [(5000,)]
+    ((error,),) = execute(notes, "select error from ml.dead_letters")
+    assert str(error).startswith("REFUSED")
+
+
+@pytest.mark.parametrize("fault", ["nan", "short", "input"])
+async def test_each_faulty_answer_ends_among_the_dead_letters(
+    fault: str, notes: str, start: Start
+) -> None:
+    execute(notes, f"insert into public.notes (x, fault) values (1, '{fault}'), (2, null)")
+    async with start():
+        await settled(notes)
+    assert execute(notes, "select x from public.notes where score is not null") == [(2,)]
+    assert execute(notes, "select count(*) from ml.dead_letters") == [(1,)]
+
+
+async def test_stopping_releases_what_is_leased_at_no_charge(notes: str, start: Start) -> None:
+    model: FaultyModel
+    async with start(drain_seconds=0.1):
+        model = models.load("faulty")  # type: ignore[assignment]
+        execute(notes, "insert into public.notes (x, fault) values (1, 'hang')")
+        await until(lambda: bool(model.batches))
+    model.release.set()
+    assert execute(notes, "select token, attempts from ml.jobs") == [(None, 0)]
+
+
+async def test_stopping_waits_for_what_is_nearly_done(notes: str, start: Start) -> None:
+    async with start(drain_seconds=5):
+        model: FaultyModel = models.load("faulty")  # type: ignore[assignment]
+        execute(notes, "insert into public.notes (x, fault) values (1, 'hang')")
+        await until(lambda: bool(model.batches))
+        asyncio.get_running_loop().call_later(0.2, model.release.set)
+    assert execute(notes, "select score from public.notes") == [(1,)]
+
+
+async def test_a_lost_connection_costs_time_only(notes: str, start: Start) -> None:
+    async with start():
+        execute(notes, "insert into public.notes (x) values (1)")
+        await settled(notes)
+        execute(
+            notes,
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and usename = 'rowcast_service'",
+        )
+        execute(notes, "insert into public.notes (x) values (2)")
+        await settled(notes)
+    assert execute(notes, "select count(*) from public.notes where score = x") == [(2,)]
+
+
+async def test_a_long_call_keeps_its_lease_by_heartbeats(notes: str, start: Start) -> None:
+    async with start(concurrency=2) as _:
+        model: FaultyModel = models.load("faulty")  # type: ignore[assignment]
+        execute(notes, "insert into public.notes (x, fault) values (1, 'hang')")
+        await until(lambda: bool(model.batches))
+        (before,) = await settled(notes, "select lease_until from ml.jobs where token is not null")
+        await settled(
+            notes, f"select 1 from ml.jobs where lease_until > '{before}'::timestamptz + '1 s'"
+        )
+        assert model.batches == [1]
+        model.release.set()
+        await settled(notes)
+    assert execute(notes, "select status from public.predictions") == [("done",)]

@@ -1,0 +1,30 @@
+"""Waiting for a condition, never for a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def wait_for_row(url: str, query: str, seconds: float = 10) -> tuple[Any, ...]:
+    """The first row of `query`, asked until there is one; the test fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    with psycopg.connect(url, autocommit=True) as connection:
+        while time.monotonic() < deadline:
+            row: tuple[Any, ...] | None = connection.execute(query.encode()).fetchone()
+            if row is not None:
+                return row
+    raise AssertionError(f"no row within {seconds} s: {query}")
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Return as soon as `condition` holds; the test fails after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.005)
