@@ -1,0 +1,147 @@
+"""What the documents say is run, and what can be refused is documented."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rowcast.stack.stack import Stack
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
+
+
+def blocks(document: Path) -> list[tuple[str, str]]:
+    """The fenced blocks of a document: language and text."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL)
+
+
+class Shell:
+    """A bash whose variables last from block to block, as in a reader's terminal."""
+
+    def __init__(self, home: Path) -> None:
+        self._environment = {**os.environ, "ROWCAST_HOME": str(home)}
+        self._variables = home / "documents.env"
+        self._variables.write_text("")
+
+    def run(self, block: str) -> str:
+        """What the block prints."""
+        file = self._variables
+        script = f"set -euo pipefail\nset -a\n. {file}\n{block}\nexport -p > {file}\n"
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+def shape(value: Any) -> Any:
+    """The keys of an answer, without its values."""
+    if isinstance(value, dict):
+        return sorted(value)
+    if isinstance(value, list):
+        return [shape(item) for item in value[:1]]
+    return type(value).__name__
+
+
+def run_document(document: Path, shell: Shell) -> int:
+    """Run every `sh` block; a `json` block behind one shows its answer. How many were compared."""
+    compared = 0
+    for (language, text), (following, answer) in pairwise([*blocks(document), ("", "")]):
+        if language != "sh":
+            continue
+        printed = shell.run(text)
+        if following == "json":
+            assert shape(json.loads(printed.splitlines()[-1])) == shape(json.loads(answer)), text
+            compared += 1
+    return compared
+
+
+@pytest.fixture
+def shell(stack: Stack) -> Shell:
+    return Shell(stack.home.root)
+
+
+def test_the_readme_works_when_pasted(shell: Shell) -> None:
+    assert run_document(ROOT / "README.md", shell) >= 6
+
+
+@pytest.fixture
+def notes_are_removed(stack: Stack) -> Iterator[None]:
+    yield
+    with psycopg.connect(stack.status().db_url) as connection:
+        connection.execute("select ml.detach('note_score')")
+        connection.execute("drop table public.notes")
+        connection.execute("drop function private.apply_note_score")
+
+
+def test_the_tutorial_works_when_followed(
+    shell: Shell, stack: Stack, notes_are_removed: None
+) -> None:
+    readme = [text for language, text in blocks(ROOT / "README.md") if language == "sh"]
+    for text in readme[1:3]:
+        shell.run(text)
+    tutorial = ROOT / "docs/tutorial/predict-a-column.md"
+    migration, backfill = (text for language, text in blocks(tutorial) if language == "sql")
+    with psycopg.connect(stack.status().db_url) as connection:
+        connection.execute(migration.encode())
+        connection.execute("notify pgrst, 'reload schema'")
+    curl = [text for language, text in blocks(tutorial) if language == "sh"][1]
+    write, read = (f"curl{text.rstrip()}" for text in curl.split("curl")[1:])
+    # PostgREST hears of the new table in a moment, and the score comes in another.
+    shell.run(f"until {write.replace('curl -s', 'curl -sf')}; do :; done")
+    shell.run(f"until {read} | grep '\"score\":5'; do :; done")
+    printed = shell.run(read)
+    assert json.loads(printed.splitlines()[-1]) == [{"body": "hello", "score": 5}]
+    with psycopg.connect(stack.status().db_url) as connection:
+        assert connection.execute(backfill.encode()).fetchone() == (1, 1, True)
+
+
+def test_every_token_is_documented() -> None:
+    documented = (ROOT / "docs/reference/error-codes.md").read_text()
+    raised: set[str] = set()
+    for file in ROOT.glob("sql/functions/**/*.sql"):
+        raised |= set(re.findall(r"detail = '([A-Z_]+)'", file.read_text()))
+    for folder in ("py/rowcast/service", "py/rowcast/stack"):
+        for file in (ROOT / folder).glob("*.py"):
+            found = re.findall(r"(?:Problem|Refusal)\(\s*\d+,\s*\"([A-Z_]+)\"", file.read_text())
+            raised |= set(found)
+    for file in ROOT.glob("supabase/functions/**/*.ts"):
+        raised |= set(re.findall(r"Problem\(\s*\d+,\s*\"([A-Z_]+)\"", file.read_text()))
+    assert len(raised) > 30
+    assert {token for token in raised if f"`{token}`" not in documented} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+def test_every_document_is_reached_from_the_readme() -> None:
+    reached, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        document = waiting.pop()
+        if document in reached:
+            continue
+        reached.add(document)
+        for target in re.findall(r"\]\(([^)#:]+\.md)", document.read_text()):
+            waiting.append((document.parent / target).resolve())  # noqa: PERF401
+    assert set(DOCUMENTS) <= reached
