@@ -1,0 +1,160 @@
+"""`rowcast train`: make a model's artefact anew."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from rowcast.cli.console import err, out
+from rowcast.errors import RowcastError
+
+if TYPE_CHECKING:
+    from rowcast.models.eta_score import Oracle, Scores
+    from rowcast.models.eta_train import Result
+    from rowcast.models.eta_trips import Trips
+
+app = typer.Typer(help="Train a model and write its artefact.", no_args_is_help=True)
+
+PLOT = Path(__file__).parents[3] / "docs" / "images" / "eta-calibration.svg"
+DEFAULT_TRIPS = 240_000
+DEFAULT_SEED = 1
+
+
+class Source(StrEnum):
+    """Where the trips come from."""
+
+    sim = "sim"
+    database = "database"
+
+
+@app.callback()
+def group() -> None:
+    """Train a model and write its artefact."""
+
+
+@app.command()
+def eta(
+    source: Annotated[Source, typer.Option(help="A simulated city, or completed pickups.")] = (
+        Source.sim
+    ),
+    trips: Annotated[int, typer.Option(min=200, help="Simulated trips.")] = DEFAULT_TRIPS,
+    seed: Annotated[int, typer.Option(help="Of the trips, the zones held out and the fit.")] = (
+        DEFAULT_SEED
+    ),
+    dsn: Annotated[str, typer.Option(help="Database to read; see db_url of `status --json`.")] = "",
+    timezone: Annotated[str, typer.Option(help="Whose clock the traffic follows.")] = (
+        "America/Los_Angeles"
+    ),
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder of versions to write into.")
+    ] = None,
+    version: Annotated[str | None, typer.Option(help="Instead of an id from the content.")] = None,
+    plot: Annotated[bool, typer.Option("--plot", help=f"Also draw {PLOT.name}.")] = False,
+) -> None:
+    """Fit the ETA model, calibrate its interval and show how well it does on held-out trips."""
+    from rowcast.models.eta_artefact import ARTEFACTS
+    from rowcast.models.eta_train import Settings, train
+
+    _check_timezone(timezone)
+    with _progress() as bar:
+        task = bar.add_task("trips", total=None)
+
+        def advance(stage: str, done: int, total: int) -> None:
+            bar.update(task, description=stage, completed=done, total=total)
+
+        material, oracle = _simulated(trips, seed) if source is Source.sim else _recorded(dsn)
+        result = train(
+            material,
+            folder or ARTEFACTS,
+            timezone=timezone,
+            source={"name": source.value, "trips": len(material), "seed": seed},
+            settings=Settings(seed=seed),
+            oracle=oracle,
+            version=version,
+            progress=advance,
+        )
+    _show(result)
+    if plot:
+        from rowcast.models.eta_plot import draw
+
+        out.print(f"drawn: {draw(result, timezone, PLOT)}")
+
+
+def _check_timezone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise RowcastError(f"no time zone {name!r}", "name one as in Europe/Berlin") from error
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description:>8}"), BarColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=err, transient=True)
+
+
+def _simulated(trips: int, seed: int) -> tuple[Trips, Oracle | None]:
+    from rowcast.models.eta_score import Oracle
+    from rowcast.sim.city import City
+
+    city = City()
+    simulated = city.simulate(trips, seed=seed)
+    requests = simulated.trips.requests
+    known = city.median_seconds(requests, simulated.rain, simulated.event)
+    return simulated.trips, Oracle(city.oracle_median(requests), known)
+
+
+def _recorded(dsn: str) -> tuple[Trips, Oracle | None]:
+    import psycopg
+
+    from rowcast.models.eta_trips import TooFewTripsError, from_database
+
+    if not dsn:
+        raise RowcastError("no database given", "add --dsn; `rowcast status --json` has db_url")
+    try:
+        return from_database(dsn), None
+    except TooFewTripsError as error:
+        raise RowcastError(str(error)) from error
+    except psycopg.Error as error:
+        reason = str(error).strip().splitlines()[0]
+        raise RowcastError(f"the database cannot be read: {reason}", "check --dsn") from error
+
+
+def _show(result: Result) -> None:
+    table = Table(title=f"eta {result.version}", title_justify="left")
+    table.add_column("mean abs. error, s")
+    for name in result.held_out:
+        table.add_column(name.replace("_", " "), justify="right")
+    for label, cell in _ROWS.items():
+        table.add_row(label, *(cell(part.scores) for part in result.held_out.values()))
+    out.print(table)
+    counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in result.counts.items())
+    out.print(f"{counts}; trained in {result.seconds:.1f} s; written to {result.folder}")
+
+
+def _error(field: str) -> Any:
+    def cell(scores: Scores) -> str:
+        mae: float | None = getattr(scores, field)
+        if mae is None:
+            return "not known"
+        above = scores.above_irreducible_percent(mae)
+        return f"{mae:.1f}" if above is None else f"{mae:.1f} ({above:+.1f} %)"
+
+    return cell
+
+
+_ROWS = {
+    "trips": lambda scores: str(scores.n),
+    "closed form": _error("mae_closed_form"),
+    "linear rival": _error("mae_linear"),
+    "model": _error("mae_model"),
+    "irreducible (oracle, row only)": _error("mae_irreducible"),
+    "oracle that knows the rain": _error("mae_full_information"),
+    "80 % interval covers": lambda scores: f"{scores.coverage_percent:.1f} %",
+    "interval's mean width, s": lambda scores: f"{scores.mean_width_seconds:.0f}",
+}

@@ -1,0 +1,1 @@
+"""The embedded local stack: real PostgreSQL, PostgREST and Auth from packages, without Docker."""
