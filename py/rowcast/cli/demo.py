@@ -154,7 +154,13 @@ async def _subscribe(client: AsyncClient, user: str, token: str) -> Inbox:
     await client.realtime.set_auth(token)
     channel = client.channel(
         f"user:{user}",
-        {"config": {"private": True, "broadcast": None, "presence": None}},
+        {
+            "config": {
+                "private": True,
+                "broadcast": {"ack": False, "self": False},
+                "presence": {"key": "", "enabled": False},
+            }
+        },
     )
     await channel.on_broadcast("prediction", inbox.receive).subscribe(on_state)
     try:

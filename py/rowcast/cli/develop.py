@@ -68,10 +68,9 @@ def lock() -> None:
     from rowcast.stack import install
 
     root = _checkout()
-    _compile(
-        root / "requirements.lock",
-        ["pyproject.toml", "--group", "dev", "--universal", "--python-version", "3.11"],
-    )
+    universal = ["pyproject.toml", "--universal", "--python-version", "3.11"]
+    _compile(root / "requirements-service.lock", universal)
+    _compile(root / "requirements.lock", [*universal, "--group", "stack", "--group", "dev"])
     uv = _pins(root / "requirements-uv.lock")
     _compile(root / "requirements-uv.lock", ["-", "--no-deps", "--universal"], uv)
     for file in sorted(install.WHEELS.glob("*.lock")):

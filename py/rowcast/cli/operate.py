@@ -1,4 +1,4 @@
-"""`logs`, `demo`, `train`: commands for whoever runs the stack."""
+"""`logs`, `demo`, `train`, `bench`: commands for whoever runs the stack."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command()(logs)
     app.command(context_settings=_FORWARD)(demo)
     app.command(context_settings=_FORWARD)(train)
+    app.command(context_settings=_FORWARD)(bench)
 
 
 def logs(
@@ -50,6 +51,11 @@ def demo(context: typer.Context) -> None:
 def train(context: typer.Context) -> None:
     """Fit a model, e.g. `rowcast train eta`; writes a versioned artefact with its metrics."""
     _forward("rowcast.cli.train", "train", context.args)
+
+
+def bench(context: typer.Context) -> None:
+    """Measure the running stack, e.g. `rowcast bench latency`."""
+    _forward("rowcast.cli.bench", "bench", context.args)
 
 
 def _forward(module: str, name: str, arguments: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -62,6 +63,8 @@ def eta(
     from rowcast.models.eta_train import Settings, train
 
     _check_timezone(timezone)
+    if plot and find_spec("matplotlib") is None:
+        raise RowcastError("--plot needs matplotlib", "install the dependency group dev")
     with _progress() as bar:
         task = bar.add_task("trips", total=None)
 

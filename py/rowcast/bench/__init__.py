@@ -1,0 +1,1 @@
+"""Measurements, each behind a command of `rowcast bench`."""

@@ -1,0 +1,58 @@
+"""`rowcast bench …`: measurements on the running stack."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+from rich.progress import Progress
+from rich.table import Table
+
+from rowcast.bench.latency import measure
+from rowcast.cli.console import err, out
+from rowcast.errors import RowcastError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+app = typer.Typer(help="Measure the running stack.", no_args_is_help=True)
+
+
+@app.callback()
+def bench() -> None:
+    """Measure the running stack."""
+
+
+@app.command()
+def latency(
+    requests: Annotated[int, typer.Option(min=1, max=900, help="Pickups to request.")] = 200,
+    every_ms: Annotated[float, typer.Option(min=1, help="One every so many ms.")] = 20.0,
+) -> None:
+    """From commit to visible prediction, at a steady rate of requests."""
+    from rowcast.stack.stack import default_stack
+
+    status = default_stack().status()
+    if not status.running:
+        raise RowcastError("the stack is not running", "./rowcast up --detach")
+    with Progress(console=err, transient=True) as progress:
+        task = progress.add_task("requesting pickups", total=requests)
+        found = asyncio.run(
+            measure(status, requests, every_ms, lambda done: progress.update(task, completed=done))
+        )
+    table = Table(title=f"{requests} pickups, one every {every_ms:g} ms; milliseconds")
+    table.add_column("from … to")
+    for name in ("median", "p95", "p99", "max"):
+        table.add_column(name, justify="right")
+    table.add_row("reply → event at the rider", *_quantiles(found.visible))
+    table.add_row("enqueued → committed (database)", *_quantiles(found.committed))
+    out.print(table)
+    if found.missing:
+        raise RowcastError(f"{found.missing} requests had no answer", "./rowcast logs service")
+
+
+def _quantiles(values: NDArray[np.float64]) -> list[str]:
+    if not values.size:
+        return ["-"] * 4
+    return [f"{value:.1f}" for value in np.quantile(values, [0.5, 0.95, 0.99, 1.0])]
