@@ -804,8 +804,9 @@ grant execute on function ml.commit(uuid, jsonb, text, text) to rowcast_service;
 
 -- file: sql/functions/ml/fail.sql
 -- Faults have classes (rule 6). item: charged, backs off, ends among the dead letters. batch: nobody is charged, all back
--- off; a job that was put off five times in such company is charged after all, or it would never end. provider: nobody is charged, the whole model rests until the provider wants to be asked again. release: the worker
--- stops; its jobs are free at once. Definer, as in ml.claim.
+-- off; a job that was put off five times in such company is charged after all, or it would never end. provider: nobody
+-- is charged, the whole model rests until the provider wants to be asked again. release: the worker stops; its jobs are
+-- free at once. Definer, as in ml.claim.
 create or replace function ml.fail(
   p_token uuid,
   p_job_ids bigint[],
@@ -1070,7 +1071,8 @@ begin
       decode(regexp_replace(s, '^whsec_', ''), 'base64'), 'sha256'
     ), 'base64'), ' ')
   into v_signature
-  from regexp_split_to_table(btrim(v_secrets), '\s+') as s;
+  from regexp_split_to_table(v_secrets, '\s+') as s
+  where s <> '';
 
   return net.http_post(
     url := v_url || '/webhooks/jobs',

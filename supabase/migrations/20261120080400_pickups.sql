@@ -42,7 +42,7 @@ create table public.pickup_requests (
   dest_lng double precision not null constraint pickup_requests_dest_lng_check check (dest_lng between -180 and 180),
   requested_at timestamptz not null default now(),
   estimate_seconds integer not null,
-  eta_seconds integer not null constraint pickup_requests_eta_seconds_check check (eta_seconds between 0 and 2592000),
+  eta_seconds integer not null constraint pickup_requests_eta_seconds_check check (eta_seconds between 0 and 604800),
   eta_low_seconds integer,
   eta_high_seconds integer,
   eta_source text not null default 'estimate'
@@ -55,7 +55,7 @@ create table public.pickup_requests (
   updated_at timestamptz not null default now(),
   constraint pickup_requests_user_id_client_key_key unique (user_id, client_key),
   constraint pickup_requests_eta_interval_check
-    check (eta_low_seconds between 0 and eta_seconds and eta_high_seconds between eta_seconds and 2592000),
+    check (eta_low_seconds between 0 and eta_seconds and eta_high_seconds between eta_seconds and 604800),
   constraint pickup_requests_times_check check (completed_at >= picked_up_at)
 );
 
@@ -259,6 +259,11 @@ begin
   v_estimate := round(private.eta_closed_form(
     private.haversine_metres(p_origin_lat, p_origin_lng, p_dest_lat, p_dest_lng)
   ));
+  -- The same limit as the column's: a week.
+  if v_estimate > 604800 then
+    raise sqlstate 'PT422' using
+      message = 'That is too far for a pickup.', detail = 'TRIP_TOO_LONG', hint = 'It would take more than a week.';
+  end if;
   insert into public.pickup_requests (
     user_id, client_key, kind, origin_lat, origin_lng, dest_lat, dest_lng, estimate_seconds, eta_seconds
   )
@@ -429,7 +434,7 @@ return private.request_pickup(p_origin_lat, p_origin_lng, p_dest_lat, p_dest_lng
 comment on function public.request_pickup(
   double precision, double precision, double precision, double precision, public.pickup_kind, text
 ) is
-  E'Ask for a pickup\n\nAnswers at once with a closed-form estimate (`eta_source = estimate`); the model''s travel time and its 80 % interval follow on the row and on the channel `user:<id>`. The same p_client_key gives the same pickup. Refusals: COORDINATE_OUT_OF_RANGE, CLIENT_KEY_OUT_OF_RANGE, CLIENT_KEY_REUSED, NOT_SIGNED_IN.';
+  E'Ask for a pickup\n\nAnswers at once with a closed-form estimate (`eta_source = estimate`); the model''s travel time and its 80 % interval follow on the row and on the channel `user:<id>`. The same p_client_key gives the same pickup. Refusals: COORDINATE_OUT_OF_RANGE, TRIP_TOO_LONG, CLIENT_KEY_OUT_OF_RANGE, CLIENT_KEY_REUSED, NOT_SIGNED_IN.';
 grant execute on function public.request_pickup(
   double precision, double precision, double precision, double precision, public.pickup_kind, text
 ) to authenticated;

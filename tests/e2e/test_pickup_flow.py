@@ -208,6 +208,7 @@ async def test_bad_pickups_are_refused_with_a_token_and_write_nothing(stack: Sta
             ({"p_origin_lat": "NaN"}, 422, "COORDINATE_OUT_OF_RANGE"),
             ({"p_origin_lat": "Infinity"}, 422, "COORDINATE_OUT_OF_RANGE"),
             ({"p_origin_lat": None}, 422, "COORDINATE_OUT_OF_RANGE"),
+            ({"p_dest_lat": -37.8, "p_dest_lng": 57.6}, 422, "TRIP_TOO_LONG"),
             ({"p_client_key": ""}, 422, "CLIENT_KEY_OUT_OF_RANGE"),
             ({"p_client_key": "k" * 101}, 422, "CLIENT_KEY_OUT_OF_RANGE"),
         ]

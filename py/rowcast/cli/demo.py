@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import statistics
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,14 +21,13 @@ from rich.table import Table
 from rowcast.cli.console import out, steps
 from rowcast.errors import RowcastError
 from rowcast.models.eta_features import KINDS, Requests, distance_m
+from rowcast.rider import new_rider
 from rowcast.sim.city import City
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from realtime.types import BroadcastPayload
-    from supabase import AsyncClient
-
+    from rowcast.rider import Rider
     from rowcast.stack.stack import Status
 
 app = typer.Typer(help="Drive the running stack as a rider would.")
@@ -74,119 +73,39 @@ def demo(
 async def _drive(
     status: Status, trips: int, seed: int, report: Callable[[str], None]
 ) -> list[Ride]:
-    from supabase import acreate_client
-
-    client = await acreate_client(status.api_url, status.publishable_key)
-    try:
-        report("signing up a rider")
-        user, token = await _sign_up(client)
-        report("subscribing to the rider's private channel")
-        inbox = await _subscribe(client, user, token)
-        city, rng = City(), np.random.default_rng(seed)
-        wanted = city.simulate(trips, seed=seed).trips.requests.take(rng.permutation(trips))
-        rides: list[Ride] = []
+    city, rng = City(), np.random.default_rng(seed)
+    wanted = city.simulate(trips, seed=seed).trips.requests.take(rng.permutation(trips))
+    rides: list[Ride] = []
+    report("signing up a rider, subscribing to the private channel")
+    async with new_rider(status) as rider:
         for i in range(trips):
             report(f"requesting pickup {i + 1} of {trips}")
             # A service that is away is waited for once, not once per pickup.
             patience = _PATIENCE if not rides or rides[-1].predicted else 0.0
-            row, estimate, latency = await _request(client, inbox, wanted.take([i]), patience)
+            row, estimate, latency = await _request(rider, wanted.take([i]), patience)
             requested_at = datetime.fromisoformat(row["requested_at"]).timestamp()
             driven = replace(wanted.take([i]), requested_at=np.array([requested_at]))
             took = float(city.travel_seconds(driven, seed=seed + i)[0])
             kilometres = float(distance_m(driven)[0]) / 1000
             rides.append(Ride(row["kind"], kilometres, took, estimate, row, latency))
-        return rides
-    finally:
-        await client.remove_all_channels()
-        await client.auth.sign_out()
-
-
-async def _sign_up(client: AsyncClient) -> tuple[str, str]:
-    """A new rider's id and access token."""
-    email = f"demo-{secrets.token_hex(6)}@example.com"
-    password = secrets.token_urlsafe(16)
-    answer = await client.auth.sign_up({"email": email, "password": password})
-    if answer.session is None or answer.user is None:
-        raise RowcastError(
-            "this project asks new riders to confirm their e-mail address, so the demo stops here",
-            "switch `auth.email.enable_confirmations` off in supabase/config.toml for the demo",
-        )
-    return answer.user.id, answer.session.access_token
-
-
-@dataclass(slots=True)
-class Inbox:
-    """Arrival times of the predictions that the channel brought, by the pickup's id."""
-
-    arrived: dict[str, float] = field(default_factory=dict)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def receive(self, message: BroadcastPayload) -> None:
-        """Note one `prediction` event."""
-        self.arrived[message["payload"]["row_key"]] = time.perf_counter()
-        self.changed.set()
-
-    async def wait_for(self, pickup: str, patience: float) -> float | None:
-        """When the prediction came, by `time.perf_counter`; None when it did not in time."""
-        try:
-            async with asyncio.timeout(patience):
-                while pickup not in self.arrived:
-                    self.changed.clear()
-                    await self.changed.wait()
-        except TimeoutError:
-            return None
-        return self.arrived[pickup]
-
-
-async def _subscribe(client: AsyncClient, user: str, token: str) -> Inbox:
-    from realtime import RealtimeSubscribeStates
-
-    inbox, joined = Inbox(), asyncio.get_running_loop().create_future()
-
-    def on_state(state: RealtimeSubscribeStates, error: Exception | None) -> None:
-        if joined.done():
-            return
-        if state == RealtimeSubscribeStates.SUBSCRIBED:
-            joined.set_result(None)
-        else:
-            joined.set_exception(RowcastError(f"the channel refused: {error or state}"))
-
-    await client.realtime.set_auth(token)
-    channel = client.channel(
-        f"user:{user}",
-        {
-            "config": {
-                "private": True,
-                "broadcast": {"ack": False, "self": False},
-                "presence": {"key": "", "enabled": False},
-            }
-        },
-    )
-    await channel.on_broadcast("prediction", inbox.receive).subscribe(on_state)
-    try:
-        await asyncio.wait_for(joined, _PATIENCE)
-    except TimeoutError:
-        raise RowcastError("the channel does not answer", "./rowcast logs gateway") from None
-    return inbox
+    return rides
 
 
 async def _request(
-    client: AsyncClient, inbox: Inbox, wanted: Requests, patience: float
+    rider: Rider, wanted: Requests, patience: float
 ) -> tuple[dict[str, Any], float, float | None]:
     """Request one pickup; its row in the end, the first estimate, and the model's latency, ms."""
     kind = next(name for name, code in KINDS.items() if code == wanted.kind[0])
-    arguments = {
+    places = {
         "p_origin_lat": float(wanted.origin_lat[0]),
         "p_origin_lng": float(wanted.origin_lng[0]),
         "p_dest_lat": float(wanted.dest_lat[0]),
         "p_dest_lng": float(wanted.dest_lng[0]),
-        "p_kind": kind,
-        "p_client_key": secrets.token_hex(8),
     }
     asked = time.perf_counter()
-    answer: Any = (await client.rpc("request_pickup", arguments).execute()).data
-    arrived = await inbox.wait_for(answer["id"], patience)
-    row: Any = (await client.rpc("get_pickup", {"p_id": answer["id"]}).execute()).data
+    answer = await rider.request_pickup(places, kind)
+    arrived = await rider.inbox.wait_for(answer["id"], patience)
+    row = await rider.get_pickup(answer["id"])
     latency = None if arrived is None else 1000 * (arrived - asked)
     return row, answer["eta_seconds"], latency
 

@@ -20,6 +20,8 @@ from cronsim import CronSim, CronSimError
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import namedtuple_row
 
+from rowcast.stack.lines import one_line
+
 log = logging.getLogger("rowcast.pg_cron")
 
 MAX_RUNNING: Final = 32
@@ -92,7 +94,7 @@ class CronWorker:
                     await conn.execute(ABANDONED)
                     await self._loop(conn)
             except psycopg.OperationalError as error:
-                log.warning("database connection lost, trying again: %s", str(error).strip())
+                log.warning("database connection lost, trying again: %s", one_line(error))
             await asyncio.sleep(1)
 
     async def _connect(self, **overrides: Any) -> psycopg.AsyncConnection[Any]:
@@ -150,7 +152,7 @@ class CronWorker:
                 status, message, pid = await self._execute(row)
                 await book.execute(END, (status, message, pid, run.runid if run else None))
         except psycopg.OperationalError as error:
-            log.warning("job=%d could not be recorded: %s", row.jobid, str(error).strip())
+            log.warning("job=%d could not be recorded: %s", row.jobid, one_line(error))
 
     async def _execute(self, row: Any) -> tuple[str, str, int | None]:
         pid = None
@@ -160,7 +162,7 @@ class CronWorker:
                 cursor = await conn.execute(row.command)
                 return "succeeded", cursor.statusmessage or "", pid
         except psycopg.Error as error:
-            return "failed", f"ERROR: {' '.join(str(error).split())}", pid
+            return "failed", f"ERROR: {one_line(error)}", pid
 
 
 def _due(row: Any, after: datetime) -> datetime | None:

@@ -16,6 +16,8 @@ import aiohttp
 import psycopg
 from psycopg.rows import namedtuple_row
 
+from rowcast.stack.lines import one_line
+
 log = logging.getLogger("rowcast.pg_net")
 
 BATCH: Final = 100
@@ -56,7 +58,7 @@ class NetWorker:
                     ) as conn:
                         await self._deliver(conn, session)
                 except psycopg.OperationalError as error:
-                    log.warning("database connection lost, trying again: %s", str(error).strip())
+                    log.warning("database connection lost, trying again: %s", one_line(error))
                 await asyncio.sleep(1)
 
     async def _deliver(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from rowcast.stack.lines import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +28,7 @@ CATCH_UP_SECONDS: Final = 300
 OVERLAP_SECONDS: Final = 30
 REMEMBERED_IDS: Final = 10_000
 PARTITION_SECONDS: Final = 3600.0
+UUID_TEXT: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
 ROWS_BY_ID: Final = """
     select id, topic, event, payload, private, inserted_at from realtime.messages
@@ -167,18 +171,14 @@ class Feed:
                 next_partitions = time.monotonic() + PARTITION_SECONDS
             # The connection is busy while it waits, so hints are collected first.
             hints = [notify.payload async for notify in conn.notifies(timeout=60, stop_after=1)]
-            if hints:
-                await self._fetch(conn, ",".join(hints).split(","))
+            await self._fetch(conn, hints)
 
-    async def _fetch(self, conn: psycopg.AsyncConnection[Any], ids: list[str]) -> None:
+    async def _fetch(self, conn: psycopg.AsyncConnection[Any], hints: list[str]) -> None:
         # Anyone may NOTIFY, so what it says is a hint only: content comes from the table.
-        try:
-            rows = await (await conn.execute(ROWS_BY_ID, (ids,))).fetchall()
-        except psycopg.DataError as error:
-            log.warning("a hint was malformed: %s", one_line(error))
-            return
-        for row in rows:
-            self._hand_out(row)
+        ids = [text for hint in hints for text in hint.split(",") if UUID_TEXT.match(text)]
+        if ids:
+            for row in await (await conn.execute(ROWS_BY_ID, (ids,))).fetchall():
+                self._hand_out(row)
 
     async def _catch_up(self, conn: psycopg.AsyncConnection[Any]) -> None:
         """After the first connection, fetch what was missed while there was none."""
@@ -202,8 +202,3 @@ class Feed:
         self._last_seen = max(self._last_seen, row.inserted_at)
         self._deliver(row)
         return True
-
-
-def one_line(error: BaseException) -> str:
-    """Give an error's text without line breaks."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -1,6 +1,7 @@
 -- Faults have classes (rule 6). item: charged, backs off, ends among the dead letters. batch: nobody is charged, all back
--- off; a job that was put off five times in such company is charged after all, or it would never end. provider: nobody is charged, the whole model rests until the provider wants to be asked again. release: the worker
--- stops; its jobs are free at once. Definer, as in ml.claim.
+-- off; a job that was put off five times in such company is charged after all, or it would never end. provider: nobody
+-- is charged, the whole model rests until the provider wants to be asked again. release: the worker stops; its jobs are
+-- free at once. Definer, as in ml.claim.
 create or replace function ml.fail(
   p_token uuid,
   p_job_ids bigint[],

@@ -40,7 +40,8 @@ begin
       decode(regexp_replace(s, '^whsec_', ''), 'base64'), 'sha256'
     ), 'base64'), ' ')
   into v_signature
-  from regexp_split_to_table(btrim(v_secrets), '\s+') as s;
+  from regexp_split_to_table(v_secrets, '\s+') as s
+  where s <> '';
 
   return net.http_post(
     url := v_url || '/webhooks/jobs',

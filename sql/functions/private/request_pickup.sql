@@ -29,6 +29,11 @@ begin
   v_estimate := round(private.eta_closed_form(
     private.haversine_metres(p_origin_lat, p_origin_lng, p_dest_lat, p_dest_lng)
   ));
+  -- The same limit as the column's: a week.
+  if v_estimate > 604800 then
+    raise sqlstate 'PT422' using
+      message = 'That is too far for a pickup.', detail = 'TRIP_TOO_LONG', hint = 'It would take more than a week.';
+  end if;
   insert into public.pickup_requests (
     user_id, client_key, kind, origin_lat, origin_lng, dest_lat, dest_lng, estimate_seconds, eta_seconds
   )

@@ -1,5 +1,7 @@
--- Stand-in: pg_cron. Same functions, tables, row policies and grants; a task of the gateway runs the jobs.
--- Lacks: schedule_in_database(), the settings cron.*, and any run while the gateway is down.
+-- Stand-in: pg_cron. Same functions, tables and grants; a task of the gateway runs the jobs.
+-- Lacks: schedule_in_database(), the settings cron.*, and any run while the gateway is down. The original's
+-- row policies are left out, since `supabase db reset` drops every policy as `postgres`: row security without
+-- a policy shows nothing to roles that do not bypass it. A reset keeps the jobs; on the platform it drops them.
 create sequence if not exists cron.jobid_seq;
 create sequence if not exists cron.runid_seq;
 create table if not exists cron.job (
@@ -29,10 +31,6 @@ create table if not exists cron.job_run_details (
 
 alter table cron.job enable row level security;
 alter table cron.job_run_details enable row level security;
-drop policy if exists cron_job_policy on cron.job;
-create policy cron_job_policy on cron.job using (username = current_user);
-drop policy if exists cron_job_run_details_policy on cron.job_run_details;
-create policy cron_job_run_details_policy on cron.job_run_details using (username = current_user);
 
 grant usage on schema cron to postgres with grant option;
 grant select on cron.job, cron.job_run_details to public;
