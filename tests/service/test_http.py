@@ -71,18 +71,18 @@ async def test_health_ready_and_metrics_answer_anybody(client: httpx.AsyncClient
 async def test_a_request_id_comes_back_and_reaches_the_database(
     client: httpx.AsyncClient, notes: str
 ) -> None:
-    # A row that is gone when the webhook comes: its receipt is written by the webhook's own claim.
-    execute(
-        notes, "insert into ml.jobs (attachment_id, row_key) select id, '99' from ml.attachments"
-    )
-    request = wakeup()
-    request["headers"]["x-request-id"] = "from-the-test"
-    response = await client.post("/webhooks/jobs", **request)
+    # A row without input: the webhook's own claim writes its receipt.
+    execute(notes, "alter table public.notes disable trigger user")
+    execute(notes, "insert into public.notes (x) values (null)")
+    expression = "case when t.x is not null then to_jsonb(t.x) end"
+    execute(notes, f"update ml.attachments set input_expression = '{expression}'")
+    execute(notes, "select ml.attach_triggers(id) from ml.attachments where name = 'note_score'")
+    headers = {**SHARED, "x-request-id": "from-the-test"}
+    body = change("notes", {"id": 1})
+    response = await client.post("/webhooks/database", json=body, headers=headers)
     assert response.headers["x-request-id"] == "from-the-test"
-    found = await asyncio.to_thread(
-        wait_for_row, notes, "select status, error from public.predictions"
-    )
-    assert found == ("superseded", "ROW_GONE")
+    receipts = execute(notes, "select status, error, request_id from public.predictions")
+    assert receipts == [("superseded", "NO_INPUT", "from-the-test")]
 
 
 async def test_a_mangled_request_id_is_replaced(client: httpx.AsyncClient) -> None:

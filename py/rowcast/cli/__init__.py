@@ -36,7 +36,7 @@ app.add_typer(migration.app, name="migration")
 def main() -> None:
     """Run the command line; expected failures are one line on standard error and status 1."""
     try:
-        app()
+        app(prog_name="rowcast")
     except RowcastError as error:
         complain(error)
         sys.exit(1)
