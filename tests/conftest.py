@@ -22,6 +22,7 @@ from psycopg import sql
 
 from rowcast.stack import bootstrap, install
 from rowcast.stack.temporary import temporary_stack
+from tests.urls import as_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ class Server:
 
     def of(self, database: str) -> str:
         """The URL of another database on this server, for role postgres."""
-        return psycopg.conninfo.make_conninfo(self.url, dbname=database)
+        return as_url(psycopg.conninfo.make_conninfo(self.url, dbname=database))
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +67,9 @@ def stack() -> Iterator[Stack]:
             connection.execute("alter system set fsync = off")
             connection.execute("select pg_reload_conf()")
         clone_database(admin_url, "postgres", TEMPLATE)
+        with psycopg.connect(admin_url, dbname=TEMPLATE) as connection:
+            # The service was running already, and its database is not this one.
+            connection.execute("delete from ml.workers")
         running.wait_until_ready()
         yield running
 

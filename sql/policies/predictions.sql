@@ -1,6 +1,6 @@
 -- Receipts are written by ml.commit, ml.fail and ml.cancel; the owner of the predicted row reads.
--- Partitions get no grant at all: they are read through the parent, whose policy applies.
-revoke all on public.predictions, public.predictions_default from anon, authenticated, service_role;
+-- Partitions stand in `ml`, out of the API's sight, with no grant at all: they are read through the parent.
+revoke all on public.predictions, ml.predictions_default from anon, authenticated, service_role;
 grant select on public.predictions to authenticated, service_role;
 
 drop policy if exists "owners read the receipts of their rows" on public.predictions;

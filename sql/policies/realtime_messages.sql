@@ -6,4 +6,5 @@ for select to authenticated
 using (
   extension = 'broadcast'
   and (select realtime.topic()) = 'user:' || (select auth.uid())::text
+  and topic = (select realtime.topic())
 );

@@ -158,7 +158,7 @@ create table public.predictions (
   constraint predictions_interval_check check (interval_low <= interval_high)
 ) partition by range (created_at);
 
-create table public.predictions_default partition of public.predictions default;
+create table ml.predictions_default partition of public.predictions default;
 
 comment on table public.predictions is
   E'Receipts: one row for each answer of a model.\n\nAppend-only. The owner of the row that was predicted reads their own; nobody writes through the API.';
@@ -221,13 +221,13 @@ alter table ml.workers enable row level security;
 alter table ml.webhook_deliveries enable row level security;
 alter table ml.backfills enable row level security;
 alter table public.predictions enable row level security;
-alter table public.predictions_default enable row level security;
+alter table ml.predictions_default enable row level security;
 alter table public.prediction_outcomes enable row level security;
 
 -- file: sql/policies/predictions.sql
 -- Receipts are written by ml.commit, ml.fail and ml.cancel; the owner of the predicted row reads.
--- Partitions get no grant at all: they are read through the parent, whose policy applies.
-revoke all on public.predictions, public.predictions_default from anon, authenticated, service_role;
+-- Partitions stand in `ml`, out of the API's sight, with no grant at all: they are read through the parent.
+revoke all on public.predictions, ml.predictions_default from anon, authenticated, service_role;
 grant select on public.predictions to authenticated, service_role;
 
 drop policy if exists "owners read the receipts of their rows" on public.predictions;
@@ -256,5 +256,6 @@ for select to authenticated
 using (
   extension = 'broadcast'
   and (select realtime.topic()) = 'user:' || (select auth.uid())::text
+  and topic = (select realtime.topic())
 );
 -- end file

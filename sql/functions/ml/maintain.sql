@@ -15,15 +15,15 @@ begin
     select (date_trunc('month', now()) + make_interval(months => m))::date from generate_series(0, 2) as m
   loop
     v_name := 'predictions_' || to_char(v_month, 'YYYYMM');
-    if to_regclass('public.' || v_name) is null and not exists (
-      select from public.predictions_default as d
+    if to_regclass('ml.' || v_name) is null and not exists (
+      select from ml.predictions_default as d
       where d.created_at >= v_month and d.created_at < v_month + interval '1 month'
     ) then
       execute format(
-        'create table public.%I partition of public.predictions for values from (%L) to (%L)',
+        'create table ml.%I partition of public.predictions for values from (%L) to (%L)',
         v_name, v_month, (v_month + interval '1 month')::date
       );
-      execute format('alter table public.%I enable row level security', v_name);
+      execute format('alter table ml.%I enable row level security', v_name);
     end if;
   end loop;
 
@@ -33,7 +33,7 @@ begin
       and c.relname ~ '^predictions_[0-9]{6}$'
       and to_date(right(c.relname, 6), 'YYYYMM') < date_trunc('month', now()) - make_interval(months => p_keep_months)
   loop
-    execute format('drop table public.%I', v_name);
+    execute format('drop table ml.%I', v_name);
   end loop;
 
   delete from ml.webhook_deliveries where received_at < now() - interval '10 minutes';

@@ -27,6 +27,11 @@ begin
     and not exists (
       select from ml.jobs as newer
       where newer.attachment_id = j.attachment_id and newer.row_key = j.row_key and newer.token is null
+    )
+    -- A newer job of the row may have been answered already, while this one was late.
+    and not exists (
+      select from public.predictions as r
+      where r.prediction = p_attachment.name and r.row_key = j.row_key and r.status = 'done' and r.created_at > j.enqueued_at
     );
 
   with finished as (

@@ -1,0 +1,125 @@
+"""The wake-up for services that cannot listen: a Standard Webhook over pg_net, ids only."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from tests.db.pipeline import Connection, Worker, column, pickups, value
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+SEND = "select ml.send_wakeup()"
+
+
+def signing_secret() -> str:
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def keep(db: Connection, **vault: str) -> None:
+    """Put the Vault into exactly this state."""
+    db.execute("delete from vault.secrets")
+    for name, secret in vault.items():
+        db.execute("select vault.create_secret(%s, %s)", [secret, f"rowcast_{name}"])
+
+
+def left_lying(db: Connection, user: UUID, count: int = 1) -> list[int]:
+    """Jobs that were due a while ago, in the order they are due."""
+    pickups(db, user, count)
+    db.execute("update ml.jobs set run_at = clock_timestamp() - interval '4 s'")
+    return column(db, "select id from ml.jobs order by id")
+
+
+def sent(db: Connection, request: int) -> tuple[str, str, dict[str, str], str]:
+    """What pg_net is going to send: method, URL, headers, body."""
+    row = db.execute(
+        "select method, url, headers, convert_from(body, 'UTF8')"
+        " from net.http_request_queue where id = %s",
+        [request],
+    ).fetchone()
+    assert row is not None
+    method, url, headers, body = row
+    return method, url, headers, body
+
+
+def test_a_wakeup_is_signed_as_standard_webhooks_asks(db: Connection, rider: UUID) -> None:
+    secret = signing_secret()
+    keep(db, webhook_secret=secret, service_url="https://service.example")
+    jobs = left_lying(db, rider, 3)
+    method, url, headers, body = sent(db, value(db, SEND))
+    assert (method, url) == ("POST", "https://service.example/webhooks/jobs")
+    Webhook(secret).verify(body, headers)  # raises unless id, time and bytes are the signed ones
+    assert json.loads(body) == {"type": "jobs.due", "job_ids": jobs}
+
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret).verify(body + " ", headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret).verify(body, {**headers, "webhook-id": "another"})
+    with pytest.raises(WebhookVerificationError):
+        Webhook(signing_secret()).verify(body, headers)
+
+
+def test_while_keys_rotate_either_one_verifies(db: Connection, rider: UUID) -> None:
+    old, new = signing_secret(), signing_secret()
+    keep(db, webhook_secret=f"  {old}   {new}\n", service_url="https://service.example")
+    left_lying(db, rider)
+    _, _, headers, body = sent(db, value(db, SEND))
+    assert len(headers["webhook-signature"].split(" ")) == 2
+    for secret in (old, new):
+        Webhook(secret).verify(body, headers)
+
+
+def test_every_wakeup_has_its_own_id(db: Connection, rider: UUID) -> None:
+    keep(db, webhook_secret=signing_secret(), service_url="https://service.example")
+    left_lying(db, rider)
+    ids = {sent(db, value(db, SEND))[2]["webhook-id"] for _ in range(2)}
+    assert len(ids) == 2
+
+
+def test_a_wakeup_tells_ids_and_nothing_of_the_rows(db: Connection, rider: UUID) -> None:
+    keep(db, webhook_secret=signing_secret(), service_url="https://service.example")
+    left_lying(db, rider, 150)
+    _, _, _, body = sent(db, value(db, SEND))
+    content: dict[str, Any] = json.loads(body)
+    assert set(content) == {"type", "job_ids"}
+    assert len(content["job_ids"]) == 100
+    assert {type(item) for item in content["job_ids"]} == {int}
+
+
+@pytest.mark.parametrize("vault", [{}, {"webhook_secret": "whsec_eA=="}, {"service_url": "x"}])
+def test_nothing_is_sent_without_secrets(
+    db: Connection, rider: UUID, vault: dict[str, str]
+) -> None:
+    keep(db, **vault)
+    left_lying(db, rider)
+    assert value(db, SEND) is None
+    assert value(db, "select count(*) from net.http_request_queue") == 0
+
+
+def test_nothing_is_sent_while_the_service_keeps_up(db: Connection, rider: UUID) -> None:
+    keep(db, webhook_secret=signing_secret(), service_url="https://service.example")
+    assert value(db, SEND) is None  # nothing is owed
+    pickups(db, rider, 2)
+    assert value(db, SEND) is None  # due just now
+    db.execute("update ml.jobs set run_at = clock_timestamp() + interval '1 min'")
+    assert value(db, SEND) is None  # not due yet
+    left_lying(db, rider)
+    assert len(Worker(db, {"eta": "1"}).claim()) == 3
+    assert value(db, SEND) is None  # all in work
+    assert value(db, "select count(*) from net.http_request_queue") == 0
+
+
+def test_the_schedule_calls_it_and_the_maintenance(db: Connection) -> None:
+    jobs = db.execute("select jobname, schedule, command from cron.job order by 1").fetchall()
+    assert jobs == [
+        ("rowcast-maintain", "7 * * * *", "select ml.maintain()"),
+        ("rowcast-wakeup", "10 seconds", "select ml.send_wakeup()"),
+    ]
+    for _, _, command in jobs:
+        db.execute(command)
