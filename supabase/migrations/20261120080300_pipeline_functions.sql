@@ -60,8 +60,9 @@ comment on function ml.detach_triggers(smallint) is 'Drops what ml.attach_trigge
 
 -- file: sql/functions/ml/attach_triggers.sql
 -- Static code for each attachment, so that the write path pays for no dynamic SQL. Statement-level triggers with
--- transition tables: a bulk write costs one insert. A column list is not allowed beside transition tables, so the
--- update trigger compares the watched columns itself. Definer: writers have no right on the queue.
+-- transition tables: a bulk write costs one insert, in key order, so that two writers cannot deadlock. A column list is not
+-- allowed beside transition tables, so the update trigger compares the watched columns itself. Definer: writers have no right
+-- on the queue.
 create or replace function ml.attach_triggers(p_attachment_id smallint)
 returns void
 language plpgsql
@@ -79,14 +80,14 @@ declare
     create or replace function ml.%1$I() returns trigger
     language plpgsql volatile security definer set search_path = '' as $f$
     begin
-      insert into ml.jobs as j (attachment_id, row_key, owner_id)
-      select %2$s, n.%3$I::text, %4$s
+      insert into ml.jobs as j (attachment_id, row_key, owner_id, is_new)
+      select %2$s, n.%3$I::text, %4$s, %6$s
       from new_rows as n
       %5$s
-      order by n.%3$I
-      on conflict (attachment_id, row_key) where token is null do update set
+      order by n.%3$I::text collate "C"
+      on conflict (attachment_id, row_key) where token is null and not is_retry do update set
         run_at = least(j.run_at, excluded.run_at), priority = least(j.priority, excluded.priority),
-        owner_id = excluded.owner_id, attempts = 0, deferrals = 0;
+        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, attempts = 0, deferrals = 0;
       if found then
         perform ml.hint();
       end if;
@@ -107,13 +108,14 @@ begin
     'create function ml.%I(t %s) returns jsonb language sql stable security invoker set search_path = %L as %L',
     a.name || '__input', a.source_table, '', format('select (%s)::jsonb', a.input_expression)
   );
-  execute format(v_enqueue, 'tg_' || a.name || '__insert', a.id, a.key_column, v_owner, '');
+  execute format(v_enqueue, 'tg_' || a.name || '__insert', a.id, a.key_column, v_owner, '', 'true');
   execute format(
     v_enqueue, 'tg_' || a.name || '__update', a.id, a.key_column, v_owner,
     format(
       'left join old_rows as o on o.%1$I = n.%1$I where o.%1$I is null or (%2$s) is distinct from (%3$s)',
       a.key_column, v_watch_new, v_watch_old
-    )
+    ),
+    format('o.%I is null', a.key_column)
   );
   -- Only what is pending is called off: a running job's commit finds the row gone. Touching it here could deadlock.
   execute format(
@@ -121,8 +123,11 @@ begin
     create function ml.%1$I() returns trigger
     language plpgsql volatile security definer set search_path = '' as $f$
     begin
+      -- Once for each partial index.
       delete from ml.jobs as j using old_rows as o
-      where j.attachment_id = %2$s and j.row_key = o.%3$I::text and j.token is null;
+      where j.attachment_id = %2$s and j.row_key = o.%3$I::text and j.token is null and not j.is_retry;
+      delete from ml.jobs as j using old_rows as o
+      where j.attachment_id = %2$s and j.row_key = o.%3$I::text and j.token is null and j.is_retry;
       return null;
     end
     $f$
@@ -189,6 +194,11 @@ begin
   if not found then
     raise exception '% has no primary key of one column', p_table using detail = 'ATTACH_NO_KEY';
   end if;
+  -- Types whose text is the same in every session, and short.
+  if v_key_type not in ('smallint', 'integer', 'bigint', 'uuid', 'text', 'varchar') then
+    raise exception 'the key of % is of type %', p_table, v_key_type
+    using detail = 'ATTACH_KEY_TYPE', hint = 'Use smallint, integer, bigint, uuid, text or varchar.';
+  end if;
 
   select string_agg(c.name, ', ') into v_missing
   from unnest(p_watch || coalesce(p_owner, v_key)::text) as c (name)
@@ -205,6 +215,12 @@ begin
 
   insert into ml.models (name) values (p_model) on conflict (name) do nothing;
 
+  -- Jobs of another table, or with keys of another type, are nobody's any more.
+  delete from ml.jobs as j using ml.attachments as old
+  where old.name = p_name and j.attachment_id = old.id
+    and (old.source_table, old.key_type) is distinct from (p_table, v_key_type);
+
+  -- updated_at moves only with a change: answers from before it no longer spare a call.
   insert into ml.attachments as a (
     name, source_table, key_column, key_type, model, input_expression, watched_columns, owner_column, apply_function
   )
@@ -213,7 +229,16 @@ begin
     source_table = excluded.source_table, key_column = excluded.key_column, key_type = excluded.key_type,
     model = excluded.model, input_expression = excluded.input_expression,
     watched_columns = excluded.watched_columns, owner_column = excluded.owner_column,
-    apply_function = excluded.apply_function, updated_at = now()
+    apply_function = excluded.apply_function,
+    updated_at = case
+      when (
+        a.source_table, a.key_column, a.key_type, a.model, a.input_expression, a.apply_function
+      ) is distinct from (
+        excluded.source_table, excluded.key_column, excluded.key_type, excluded.model, excluded.input_expression,
+        excluded.apply_function
+      ) then clock_timestamp()
+      else a.updated_at
+    end
   returning a.id into v_id;
 
   perform ml.attach_triggers(v_id);
@@ -273,8 +298,8 @@ begin
     where t.%1$I = any (array(
       select k::%4$s from unnest($2) as k where pg_catalog.pg_input_is_valid(k, %5$L)
     ))
-    order by t.%1$I
-    on conflict (attachment_id, row_key) where token is null do update set
+    order by t.%1$I::text collate "C"
+    on conflict (attachment_id, row_key) where token is null and not is_retry do update set
       run_at = least(j.run_at, excluded.run_at), priority = least(j.priority, excluded.priority)
     $q$,
     a.key_column, case when a.owner_column is null then 'null::uuid' else format('t.%I', a.owner_column) end, a.source_table, a.key_type,
@@ -386,35 +411,98 @@ comment on function ml.accept_webhook(text, jsonb) is
   'Takes note of a webhook''s id and refuses a replay; owes what a changed row ({schema, table, record}) needs.';
 -- end file
 
--- file: sql/functions/ml/retry_or_bury.sql
--- The jobs named are locked by the caller. A retry merges into a newer pending job of its row (rule 3): delete and
--- insert with ON CONFLICT, because turning the row back in place could collide with one that is being inserted.
-create or replace function ml.retry_or_bury(p_job_ids bigint[], p_reason text, p_error text, p_delay interval default null)
-returns integer
+-- file: sql/functions/ml/yielding.sql
+-- The younger job is only locked if it is free: a writer may hold it to the end of its transaction. Then the older one stays,
+-- and is asked again when it is claimed. Two look-ups, each in its own partial index, and none for a job that is fresh: what
+-- would be younger than that has merged into it.
+create or replace function ml.yielding(p_job_ids bigint[])
+returns bigint[]
 language sql
 volatile
 security invoker
 set search_path = ''
 as $$
-  with taken as (
-    delete from ml.jobs as j where j.id = any (p_job_ids)
-    returning j.*
-  ), judged as (
-    select t.*, a.name, a.source_table, a.model, m.backoff_seconds, t.attempts + 1 >= m.max_attempts as dead
-    from taken as t
-    join ml.attachments as a on a.id = t.attachment_id
-    join ml.models as m on m.name = a.model
-  ), back as (
-    insert into ml.jobs (id, attachment_id, row_key, owner_id, priority, attempts, deferrals, enqueued_at, run_at)
+  with candidates as (
+    select old.id as old_id, old.is_new, young.id as young_id
+    from ml.jobs as old
+    cross join lateral (
+      select j.id from ml.jobs as j
+      where j.attachment_id = old.attachment_id and j.row_key = old.row_key and j.id > old.id
+        and j.token is null and not j.is_retry
+      union all
+      select j.id from ml.jobs as j
+      where j.attachment_id = old.attachment_id and j.row_key = old.row_key and j.id > old.id
+        and j.token is null and j.is_retry
+    ) as young
+    where old.id = any (p_job_ids) and (old.is_retry or old.token is not null)
+  ), locked as (
+    select j.id
+    from ml.jobs as j
+    where j.id = any (array(select c.young_id from candidates as c)) and j.token is null
+    order by j.id
+    for update skip locked
+  ), inherited as (
+    update ml.jobs as j set is_new = true
+    from candidates as c
+    join locked as l on l.id = c.young_id
+    where j.id = l.id and c.is_new and not j.is_new
+  )
+  select coalesce(array_agg(distinct c.old_id), '{}')
+  from candidates as c
+  join locked as l on l.id = c.young_id
+$$;
+
+comment on function ml.yielding(bigint[]) is
+  'Of these jobs, those that yield to a younger pending job of their row; it inherits that the row is new.';
+-- end file
+
+-- file: sql/functions/ml/give_back.sql
+-- The one way back from a lease. Charged: an attempt is used up, and the last one ends among the dead letters. Not charged:
+-- only put off. A job yields to a younger one of its row that is pending (rule 3).
+-- It never waits for a writer: what comes back is marked as a retry, which the unique index of pending jobs leaves out. So
+-- it may stand beside a pending job whose writer has not committed yet; ml.lease lets the older of the two go.
+-- The error's text stays with the operator, but for the model's own word on an input: a receipt is read by its owner.
+create or replace function ml.give_back(
+  p_job_ids bigint[],
+  p_reason text,
+  p_error text,
+  p_charge boolean,
+  p_wait interval default null
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_yielding bigint[] := ml.yielding(p_job_ids);
+  v_count integer;
+begin
+  with judged as (
     select
-      g.id, g.attachment_id, g.row_key, g.owner_id, g.priority, g.attempts + 1, g.deferrals, g.enqueued_at,
+      j.*, a.name, a.source_table, a.model, m.backoff_seconds, j.id = any (v_yielding) as yields,
+      p_charge and j.attempts + 1 >= m.max_attempts and j.id <> all (v_yielding) as dead
+    from ml.jobs as j
+    join ml.attachments as a on a.id = j.attachment_id
+    join ml.models as m on m.name = a.model
+    where j.id = any (p_job_ids)
+  ), back as (
+    update ml.jobs as j set
+      token = null, lease_until = null, input_hash = null, is_retry = true,
+      attempts = g.attempts + p_charge::integer,
+      deferrals = least(g.deferrals + (p_reason = 'batch_fault' and not p_charge)::integer, 32767),
       -- Exponential, at most an hour, with 20 % of jitter either way.
-      clock_timestamp() + coalesce(
-        p_delay, make_interval(secs => least(3600, g.backoff_seconds * 2 ^ g.attempts) * (0.8 + 0.4 * random()))
+      run_at = clock_timestamp() + coalesce(
+        p_wait,
+        make_interval(secs => least(
+          3600, g.backoff_seconds * 2 ^ least(case when p_charge then g.attempts else g.deferrals end, 20)
+        ) * (0.8 + 0.4 * random()))
       )
     from judged as g
-    where not g.dead
-    on conflict (attachment_id, row_key) where token is null do nothing
+    where j.id = g.id and not g.dead and not g.yields
+  ), gone as (
+    delete from ml.jobs as j using judged as g where j.id = g.id and (g.dead or g.yields)
   ), buried as (
     insert into ml.dead_letters (attachment_id, row_key, owner_id, attempts, reason, error)
     select g.attachment_id, g.row_key, g.owner_id, g.attempts + 1, p_reason, left(p_error, 2000)
@@ -426,56 +514,23 @@ as $$
     )
     select
       g.name, g.source_table::text, g.row_key, g.owner_id, g.model, 'failed', g.input_hash,
-      greatest(0, extract(epoch from clock_timestamp() - g.enqueued_at) * 1000), g.attempts + 1, left(p_error, 2000),
+      greatest(0, extract(epoch from clock_timestamp() - g.enqueued_at) * 1000), g.attempts + 1,
+      case when p_error like 'INVALID_INPUT: %' then left(p_error, 2000) else p_reason end,
       nullif(left(current_setting('rowcast.request_id', true), 200), '')
     from judged as g
     where g.dead
   )
-  select count(*)::integer from judged
+  select count(*) into v_count from judged;
+  return v_count;
+end
 $$;
 
-comment on function ml.retry_or_bury(bigint[], text, text, interval) is
-  'Charges one failure to each job: back with a delay, or to the dead letters when its attempts are used up.';
--- end file
-
--- file: sql/functions/ml/put_back.sql
-create or replace function ml.put_back(p_job_ids bigint[], p_class text, p_wait interval)
-returns integer
-language sql
-volatile
-security invoker
-set search_path = ''
-as $$
-  with taken as (
-    delete from ml.jobs as j where j.id = any (p_job_ids)
-    returning j.*
-  ), back as (
-    insert into ml.jobs (id, attachment_id, row_key, owner_id, priority, attempts, deferrals, enqueued_at, run_at)
-    select
-      t.id, t.attachment_id, t.row_key, t.owner_id, t.priority, t.attempts,
-      case when p_class = 'release' then t.deferrals else least(t.deferrals + 1, 32767) end, t.enqueued_at,
-      clock_timestamp() + case p_class
-        when 'release' then '0'::interval
-        when 'provider' then p_wait
-        else make_interval(secs => least(300, m.backoff_seconds * 2 ^ least(t.deferrals, 12)) * (0.8 + 0.4 * random()))
-      end
-    from taken as t
-    join ml.attachments as a on a.id = t.attachment_id
-    join ml.models as m on m.name = a.model
-    on conflict (attachment_id, row_key) where token is null do nothing
-  ), hinted as (
-    select ml.hint() where p_class = 'release'
-  )
-  select count(*)::integer + 0 * (select count(*) from hinted)::integer from taken
-$$;
-
-comment on function ml.put_back(bigint[], text, interval) is
-  'Back to pending without a charge; yields to a newer pending job of the same row.';
+comment on function ml.give_back(bigint[], text, text, boolean, interval) is
+  'Jobs of a lease go back to pending, or to the dead letters when they are charged for the last time. Returns how many.';
 -- end file
 
 -- file: sql/functions/ml/reclaim_expired.sql
--- A lease that ran out is a charged failure: whatever killed the worker may have been the job. The job goes back, or
--- yields to a newer pending one of the same row, or dies.
+-- A lease that ran out is a charged failure: whatever killed the worker may have been the job.
 create or replace function ml.reclaim_expired(p_limit integer)
 returns integer
 language sql
@@ -490,14 +545,64 @@ as $$
     order by j.lease_until
     limit p_limit
     for update skip locked
-  ), given_up as (
-    select ml.retry_or_bury(array_agg(e.id), 'lease_expired', 'The worker fell silent before it answered.', '0'::interval) as jobs
-    from expired as e
   )
-  select coalesce(g.jobs, 0) from given_up as g
+  select ml.give_back(array_agg(e.id), 'lease_expired', 'The worker fell silent before it answered.', true, '0'::interval)
+  from expired as e
 $$;
 
 comment on function ml.reclaim_expired(integer) is 'Takes back jobs whose lease ran out. Returns how many.';
+-- end file
+
+-- file: sql/functions/ml/read_inputs.sql
+-- The only dynamic SQL of claim and commit. Under p_lock the rows are locked, and a row that somebody else has locked is
+-- left out rather than waited for: a writer who holds it may be waiting for our jobs. FOR NO KEY UPDATE, because foreign
+-- keys to the row may hold it FOR KEY SHARE.
+create or replace function ml.read_inputs(p_attachment ml.attachments, p_row_keys text[], p_lock boolean)
+returns table (row_key text, input jsonb)
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  return query execute format(
+    'select t.%1$I::text, ml.%2$I(t) from %3$s as t where t.%1$I = any ($1::%4$s[]) %5$s',
+    p_attachment.key_column, p_attachment.name || '__input', p_attachment.source_table, p_attachment.key_type,
+    case when p_lock then 'for no key update skip locked' end
+  ) using p_row_keys;
+end
+$$;
+
+comment on function ml.read_inputs(ml.attachments, text[], boolean) is
+  'The rows of these keys that exist, and what the model would be given for each now.';
+-- end file
+
+-- file: sql/functions/ml/busy_jobs.sql
+create or replace function ml.busy_jobs(p_attachment ml.attachments, p_job_ids bigint[], p_locked_keys text[])
+returns bigint[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_busy bigint[];
+begin
+  execute format(
+    $q$
+    select array_agg(j.id)
+    from ml.jobs as j
+    join %1$s as t on t.%2$I = j.row_key::%3$s
+    where j.id = any ($1) and j.row_key <> all ($2)
+    $q$,
+    p_attachment.source_table, p_attachment.key_column, p_attachment.key_type
+  ) into v_busy using p_job_ids, coalesce(p_locked_keys, '{}');
+  return v_busy;
+end
+$$;
+
+comment on function ml.busy_jobs(ml.attachments, bigint[], text[]) is
+  'Of these jobs, those whose row is there but was not to be locked.';
 -- end file
 
 -- file: sql/functions/ml/settle.sql
@@ -508,10 +613,10 @@ create or replace function ml.settle(
   p_attachment ml.attachments,
   p_job_ids bigint[],
   p_fresh_ids bigint[],
-  p_found_keys text[],
+  p_locked_keys text[],
+  p_inputs jsonb[],
   p_results jsonb,
-  p_model_version text,
-  p_request_id text
+  p_model_version text
 )
 returns void
 language plpgsql
@@ -524,27 +629,31 @@ declare
 begin
   select array_agg(j.id) into v_unsettled
   from ml.jobs as j
+  join unnest(p_locked_keys, p_inputs) as f (row_key, input) on f.row_key = j.row_key and f.input is not null
   where j.id = any (p_job_ids)
     and j.id <> all (p_fresh_ids)
-    and j.row_key = any (p_found_keys)
+    -- A younger job will answer: of two jobs of a row the older one yields, and never both.
     and not exists (
       select from ml.jobs as newer
-      where newer.attachment_id = j.attachment_id and newer.row_key = j.row_key and newer.token is null
+      where newer.token is not null and newer.attachment_id = j.attachment_id and newer.row_key = j.row_key
+        and newer.id > j.id
     )
-    -- A newer job of the row may have been answered already, while this one was late.
+    -- Or has answered, while this one was late.
     and not exists (
       select from public.predictions as r
       where r.prediction = p_attachment.name and r.row_key = j.row_key and r.status = 'done' and r.created_at > j.enqueued_at
     );
 
+  v_unsettled := array(select unnest(v_unsettled) except select unnest(ml.yielding(v_unsettled)));
+
   with finished as (
     select j.*, j.id = any (p_fresh_ids) as fresh, r.value as result
     from ml.jobs as j
     join jsonb_array_elements(p_results) as r on (r.value ->> 'job_id')::bigint = j.id
-    where j.id = any (p_job_ids)
+    where j.id = any (p_job_ids) and j.token is not null
   ), gone as (
     delete from ml.jobs as j
-    where j.id = any (p_job_ids) and j.id <> all (coalesce(v_unsettled, '{}'))
+    where j.id = any (p_job_ids) and j.token is not null and j.id <> all (v_unsettled)
   )
   insert into public.predictions (
     prediction, source_table, row_key, owner_id, model, model_version, status, input_hash, output, interval_low,
@@ -556,17 +665,103 @@ begin
     case when f.fresh then f.result -> 'output' end,
     case when f.fresh then (f.result ->> 'low')::double precision end,
     case when f.fresh then (f.result ->> 'high')::double precision end,
-    greatest(0, extract(epoch from clock_timestamp() - f.enqueued_at) * 1000), f.attempts, left(p_request_id, 200)
+    greatest(0, extract(epoch from clock_timestamp() - f.enqueued_at) * 1000), f.attempts,
+    left(current_setting('rowcast.request_id', true), 200)
   from finished as f;
 
-  if v_unsettled is not null then
-    perform ml.retry_or_bury(v_unsettled, 'input_unstable', 'The input changes though no watched column does.');
+  if v_unsettled <> '{}' then
+    perform ml.give_back(v_unsettled, 'input_unstable', 'The input changes though no watched column does.', true);
   end if;
 end
 $$;
 
-comment on function ml.settle(ml.attachments, bigint[], bigint[], text[], jsonb, text, text) is
+comment on function ml.settle(ml.attachments, bigint[], bigint[], text[], jsonb[], jsonb, text) is
   'Receipts for a committed batch, and its jobs out of the queue.';
+-- end file
+
+-- file: sql/functions/ml/lease.sql
+-- The inputs are read first, since only that can fail for a row's sake; nothing is returned unless all is well.
+-- A job is dropped without a call when its row is gone or has no input (superseded), or when the row's last answer was to
+-- the same input, by the same model in the same version, under the same attachment, and to this very row: an answer from
+-- before the row was inserted went to another of the same key. A retry is dropped as well when a younger job of its row waits.
+create or replace function ml.lease(
+  p_attachment_id smallint,
+  p_job_ids bigint[],
+  p_row_keys text[],
+  p_models jsonb
+)
+returns table (
+  job_id bigint, token uuid, prediction text, model text, row_key text, input jsonb,
+  attempts smallint, batch_size integer, timeout_ms integer, lease_seconds real
+)
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  a ml.attachments;
+  m ml.models;
+  v_token uuid := gen_random_uuid();
+  v_keys text[];
+  v_inputs jsonb[];
+  v_yielding bigint[];
+begin
+  select x.* into strict a from ml.attachments as x where x.id = p_attachment_id;
+  select x.* into strict m from ml.models as x where x.name = a.model;
+  select array_agg(r.row_key), array_agg(r.input) into v_keys, v_inputs
+  from ml.read_inputs(a, p_row_keys, false) as r;
+  v_yielding := ml.yielding(p_job_ids);
+
+  return query
+  with judged as (
+    select
+      p.id, p.row_key, f.input, f.row_key is null as gone, sha256(convert_to(f.input::text, 'UTF8')) as hash
+    from unnest(p_job_ids, p_row_keys) as p (id, row_key)
+    left join unnest(v_keys, v_inputs) as f (row_key, input) on f.row_key = p.row_key
+  ), settled as (
+    select g.*, (
+      select
+        last_done.input_hash = g.hash and last_done.model = a.model
+        and last_done.model_version = p_models ->> a.model and last_done.created_at > a.updated_at
+        and (not j.is_new or last_done.created_at > j.enqueued_at)
+      from public.predictions as last_done
+      where last_done.prediction = a.name and last_done.row_key = g.row_key and last_done.status = 'done'
+      order by last_done.created_at desc
+      limit 1
+    ) is true as answered, g.id = any (v_yielding) as yields
+    from judged as g
+    join ml.jobs as j on j.id = g.id
+  ), leased as (
+    update ml.jobs as j set
+      token = v_token, lease_until = clock_timestamp() + make_interval(secs => m.lease_seconds), input_hash = g.hash
+    from settled as g
+    where j.id = g.id and g.input is not null and not g.yields and not g.answered
+    returning j.id, g.row_key, g.input, j.attempts
+  ), dropped as (
+    delete from ml.jobs as j using settled as g
+    where j.id = g.id and (g.input is null or g.yields or g.answered)
+    returning j.row_key, j.owner_id, j.attempts, j.enqueued_at, g.gone, g.input, g.yields
+  ), receipts as (
+    insert into public.predictions (
+      prediction, source_table, row_key, owner_id, model, status, latency_ms, attempts, error, request_id
+    )
+    select
+      a.name, a.source_table::text, d.row_key, d.owner_id, a.model, 'superseded',
+      greatest(0, extract(epoch from clock_timestamp() - d.enqueued_at) * 1000), d.attempts,
+      case when d.gone then 'ROW_GONE' else 'NO_INPUT' end,
+      left(current_setting('rowcast.request_id', true), 200)
+    from dropped as d
+    where d.input is null and not d.yields
+  )
+  select l.id, v_token, a.name, a.model, l.row_key, l.input, l.attempts, m.batch_size, m.timeout_ms, m.lease_seconds
+  from leased as l;
+end
+$$;
+
+comment on function ml.lease(smallint, bigint[], text[], jsonb) is
+  'Leases jobs of one attachment under a new token, with their inputs as they are now.';
 -- end file
 
 -- file: sql/functions/ml/claim.sql
@@ -590,14 +785,15 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_token uuid;
   v_attachments smallint[];
-  a record;
+  v_due record;
+  v_one record;
 begin
   if (p_limit between 1 and 10000) is not true then
     raise sqlstate 'PT422' using
       message = 'A claim takes 1 to 10000 jobs.', detail = 'LIMIT_OUT_OF_RANGE', hint = 'Lower p_limit.';
   end if;
+  perform set_config('rowcast.request_id', coalesce(p_request_id, p_worker), true);
   perform ml.accept_webhook(p_webhook_id, p_change);
   perform ml.reclaim_expired(p_limit);
 
@@ -606,7 +802,7 @@ begin
   join ml.models as m on m.name = x.model
   where p_models ? x.model and (m.breaker_until is null or m.breaker_until <= clock_timestamp());
 
-  for a in
+  for v_due in
     with due as (
       select j.id, j.attachment_id, j.row_key
       from ml.jobs as j
@@ -615,66 +811,22 @@ begin
       limit p_limit
       for update skip locked
     )
-    select
-      x.name, x.key_column, x.key_type, x.source_table, x.model, p_models ->> x.model as model_version,
-      m.batch_size, m.timeout_ms, m.lease_seconds, d.job_ids, d.row_keys
-    from (
-      select due.attachment_id, array_agg(due.id) as job_ids, array_agg(due.row_key) as row_keys
-      from due
-      group by due.attachment_id
-    ) as d
-    join ml.attachments as x on x.id = d.attachment_id
-    join ml.models as m on m.name = x.model
+    select due.attachment_id, array_agg(due.id) as job_ids, array_agg(due.row_key) as row_keys
+    from due
+    group by due.attachment_id
   loop
-    -- A token for each model, because a batch is committed, extended and given up as one.
-    v_token := gen_random_uuid();
-    return query execute format(
-      $q$
-      with picked as (
-        select * from unnest($1, $2) as p (id, row_key)
-      ), loaded as (
-        select p.id, p.row_key, case when t.%1$I is not null then ml.%2$I(t) end as input, t.%1$I is null as gone
-        from picked as p
-        left join %3$s as t on t.%1$I = p.row_key::%4$s
-      ), hashed as (
-        select l.*, sha256(convert_to(l.input::text, 'UTF8')) as hash from loaded as l
-      ), judged as (
-        select h.*, last_done.input_hash is not distinct from h.hash as unchanged
-        from hashed as h
-        left join lateral (
-          select r.input_hash, r.model_version
-          from public.predictions as r
-          where r.prediction = $3 and r.row_key = h.row_key and r.status = 'done'
-          order by r.created_at desc
-          limit 1
-        ) as last_done on last_done.model_version = $4
-      ), leased as (
-        update ml.jobs as j set token = $5, lease_until = clock_timestamp() + make_interval(secs => $6), input_hash = g.hash
-        from judged as g
-        where j.id = g.id and g.input is not null and not g.unchanged
-        returning j.id, g.row_key, g.input, j.attempts
-      ), dropped as (
-        delete from ml.jobs as j using judged as g
-        where j.id = g.id and (g.input is null or g.unchanged)
-        returning j.row_key, j.owner_id, j.attempts, j.enqueued_at, g.gone, g.input
-      ), receipts as (
-        insert into public.predictions (
-          prediction, source_table, row_key, owner_id, model, status, latency_ms, attempts, error, request_id
-        )
-        select
-          $3, $7, d.row_key, d.owner_id, $8, 'superseded',
-          greatest(0, extract(epoch from clock_timestamp() - d.enqueued_at) * 1000), d.attempts,
-          case when d.gone then 'ROW_GONE' else 'NO_INPUT' end, $9
-        from dropped as d
-        where d.input is null
-      )
-      select l.id, $5, $3, $8, l.row_key, l.input, l.attempts, $10, $11, $6
-      from leased as l
-      $q$,
-      a.key_column, a.name || '__input', a.source_table, a.key_type
-    ) using
-      a.job_ids, a.row_keys, a.name, a.model_version, v_token, a.lease_seconds, a.source_table::text, a.model,
-      coalesce(p_request_id, p_worker), a.batch_size, a.timeout_ms;
+    begin
+      return query select * from ml.lease(v_due.attachment_id, v_due.job_ids, v_due.row_keys, p_models);
+    exception when others then
+      -- An input that cannot be computed stands alone; the others of its batch are none the worse.
+      for v_one in select * from unnest(v_due.job_ids, v_due.row_keys) as u (id, row_key) loop
+        begin
+          return query select * from ml.lease(v_due.attachment_id, array[v_one.id], array[v_one.row_key], p_models);
+        exception when others then
+          perform ml.give_back(array[v_one.id], 'input_fault', sqlerrm, true);
+        end;
+      end loop;
+    end;
   end loop;
 end
 $$;
@@ -685,6 +837,7 @@ grant execute on function ml.claim(text, jsonb, integer, text, text, jsonb) to r
 -- end file
 
 -- file: sql/functions/ml/heartbeat.sql
+-- Jobs that a commit or a fail has locked are passed over: they are about to leave the lease.
 create or replace function ml.heartbeat(p_worker text, p_models jsonb, p_tokens uuid[] default '{}')
 returns table (token uuid, jobs integer, queue_depth bigint, oldest_job_seconds double precision)
 language sql
@@ -695,19 +848,30 @@ as $$
   with seen as (
     insert into ml.workers as w (name, models) values (p_worker, p_models)
     on conflict (name) do update set seen_at = now(), models = excluded.models
-  ), extended as (
-    update ml.jobs as j set lease_until = clock_timestamp() + make_interval(secs => m.lease_seconds)
-    from ml.attachments as a
+  ), mine as (
+    select j.id, m.lease_seconds
+    from ml.jobs as j
+    join ml.attachments as a on a.id = j.attachment_id
     join ml.models as m on m.name = a.model
-    where j.token = any (p_tokens) and j.attachment_id = a.id
-    returning j.token
+    where j.token = any (p_tokens)
+    order by j.id
+    for update of j skip locked
+  ), extended as (
+    update ml.jobs as j set lease_until = clock_timestamp() + make_interval(secs => mine.lease_seconds)
+    from mine
+    where j.id = mine.id
+  ), held as (
+    select j.token, count(*)::integer as jobs
+    from ml.jobs as j
+    where j.token = any (p_tokens)
+    group by j.token
   ), queue as (
     select count(*) as depth, coalesce(extract(epoch from now() - min(j.enqueued_at)), 0)::double precision as oldest
     from ml.jobs as j
   )
-  select e.token, e.jobs, q.depth, q.oldest
+  select h.token, h.jobs, q.depth, q.oldest
   from queue as q
-  left join (select x.token, count(*)::integer as jobs from extended as x group by x.token) as e on true
+  left join held as h on true
 $$;
 
 comment on function ml.heartbeat(text, jsonb, uuid[]) is
@@ -716,8 +880,9 @@ grant execute on function ml.heartbeat(text, jsonb, uuid[]) to rowcast_service;
 -- end file
 
 -- file: sql/functions/ml/commit.sql
--- The fence. Jobs are locked by their token, then the rows in key order; the input is derived again under that lock, and
--- only rows whose hash still matches are written. Everything else is superseded. Definer, as in ml.claim.
+-- The fence. Jobs are locked by their token, then the rows; the input is derived again under that lock, and only rows whose
+-- hash still matches are written. Everything else is superseded, but for rows that somebody else has locked: those are put
+-- back for a second, uncharged. Definer, as in ml.claim.
 create or replace function ml.commit(
   p_token uuid,
   p_results jsonb,
@@ -734,12 +899,14 @@ declare
   a ml.attachments;
   v_job_ids bigint[];
   v_row_keys text[];
-  v_found_keys text[];
-  v_found_hashes bytea[];
+  v_locked_keys text[];
+  v_inputs jsonb[];
   v_fresh_ids bigint[];
   v_fresh_keys text[];
   v_outputs jsonb[];
+  v_busy_ids bigint[];
 begin
+  perform set_config('rowcast.request_id', coalesce(p_request_id, p_token::text), true);
   -- A token is one claim of one attachment.
   with mine as (
     select j.id, j.row_key, j.attachment_id
@@ -755,27 +922,14 @@ begin
 
   if v_job_ids is not null then
     select x.* into strict a from ml.attachments as x where x.id = a.id;
-
-    execute format(
-      $q$
-      select array_agg(f.row_key), array_agg(f.hash)
-      from (
-        select t.%1$I::text as row_key, sha256(convert_to(ml.%2$I(t)::text, 'UTF8')) as hash
-        from %3$s as t
-        where t.%1$I = any ($1::%4$s[])
-        order by t.%1$I
-        for update
-      ) as f
-      where f.hash is not null
-      $q$,
-      a.key_column, a.name || '__input', a.source_table, a.key_type
-    ) into v_found_keys, v_found_hashes using v_row_keys;
+    select array_agg(r.row_key), array_agg(r.input) into v_locked_keys, v_inputs
+    from ml.read_inputs(a, v_row_keys, true) as r;
 
     select array_agg(j.id), array_agg(j.row_key), array_agg(r.value -> 'output')
     into v_fresh_ids, v_fresh_keys, v_outputs
     from ml.jobs as j
-    join unnest(v_found_keys, v_found_hashes) as f (row_key, hash)
-      on f.row_key = j.row_key and f.hash = j.input_hash
+    join unnest(v_locked_keys, v_inputs) as f (row_key, input)
+      on f.row_key = j.row_key and sha256(convert_to(f.input::text, 'UTF8')) = j.input_hash
     join jsonb_array_elements(p_results) as r on (r.value ->> 'job_id')::bigint = j.id
     where j.id = any (v_job_ids);
 
@@ -783,10 +937,11 @@ begin
       execute format('select %s($1, $2, $3)', a.apply_function) using v_fresh_keys, v_outputs, p_model_version;
     end if;
 
-    perform ml.settle(
-      a, v_job_ids, coalesce(v_fresh_ids, '{}'), coalesce(v_found_keys, '{}'), p_results, p_model_version,
-      coalesce(p_request_id, p_token::text)
-    );
+    if cardinality(v_locked_keys) is distinct from cardinality(v_row_keys) then
+      v_busy_ids := ml.busy_jobs(a, v_job_ids, v_locked_keys);
+      perform ml.give_back(v_busy_ids, 'row_busy', null, false, '1 second'::interval);
+    end if;
+    perform ml.settle(a, v_job_ids, coalesce(v_fresh_ids, '{}'), v_locked_keys, v_inputs, p_results, p_model_version);
   end if;
 
   -- What the token no longer holds belongs to a later claim, a cancellation or an earlier commit; nothing was written.
@@ -795,6 +950,7 @@ begin
     (r ->> 'job_id')::bigint,
     case
       when (r ->> 'job_id')::bigint = any (v_fresh_ids) then 'done'
+      when (r ->> 'job_id')::bigint = any (v_busy_ids) then 'busy'
       when (r ->> 'job_id')::bigint = any (v_job_ids) then 'superseded'
       else 'stale'
     end
@@ -803,15 +959,15 @@ end
 $$;
 
 comment on function ml.commit(uuid, jsonb, text, text) is
-  E'Write a batch of results\n\np_results: [{"job_id", "output", "low", "high"}]. Outcome of each: done, superseded or stale. Rows, receipts and events are one transaction.';
+  E'Write a batch of results\n\np_results: [{"job_id", "output", "low", "high"}]. Outcome of each: done, superseded, busy or stale. Rows, receipts and events are one transaction.';
 grant execute on function ml.commit(uuid, jsonb, text, text) to rowcast_service;
 -- end file
 
 -- file: sql/functions/ml/fail.sql
 -- Faults have classes (rule 6). item: charged, backs off, ends among the dead letters. batch: nobody is charged, all back
--- off; a job that was put off five times in such company is charged after all, or it would never end. provider: nobody
--- is charged, the whole model rests until the provider wants to be asked again. release: the worker stops; its jobs are
--- free at once. Definer, as in ml.claim.
+-- off; a job that was put off five times in such company is charged after all, or it would never end.
+-- provider: nobody is charged, the whole model rests until the provider wants to be asked again. release: the worker
+-- stops; its jobs are free at once. Definer, as in ml.claim.
 create or replace function ml.fail(
   p_token uuid,
   p_job_ids bigint[],
@@ -839,37 +995,32 @@ begin
   perform set_config('rowcast.request_id', coalesce(p_request_id, p_token::text), true);
 
   with mine as (
-    select j.id from ml.jobs as j
+    select j.id, j.deferrals from ml.jobs as j
     where j.token = p_token and j.id = any (p_job_ids)
     order by j.id
     for update
   )
-  select array_agg(m.id) into v_ids from mine as m;
-  if v_ids is null then
-    return 0;
-  end if;
+  select array_agg(m.id) filter (where m.deferrals < 5 or p_class <> 'batch'),
+    array_agg(m.id) filter (where m.deferrals >= 5 and p_class = 'batch')
+  into v_ids, v_worn
+  from mine as m;
 
   if p_class = 'item' then
-    return ml.retry_or_bury(v_ids, 'item_fault', p_error);
-  end if;
-
-  if p_class = 'batch' then
-    select array_agg(j.id) into v_worn from ml.jobs as j where j.id = any (v_ids) and j.deferrals >= 5;
-    if v_worn is not null then
-      return ml.retry_or_bury(v_worn, 'batch_fault', p_error)
-        + ml.put_back(array(select i from unnest(v_ids) as i where i <> all (v_worn)), p_class, '0'::interval);
-    end if;
+    return ml.give_back(v_ids, 'item_fault', p_error, true);
+  elsif p_class = 'batch' then
+    return ml.give_back(v_worn, 'batch_fault', p_error, true) + ml.give_back(v_ids, 'batch_fault', p_error, false);
+  elsif p_class = 'release' then
+    perform ml.hint();
+    return ml.give_back(v_ids, 'released', p_error, false, '0'::interval);
   end if;
 
   -- A provider's own wish is kept, within a second and an hour.
   v_wait := make_interval(secs => greatest(1, least(3600, coalesce(p_retry_after, 30))));
-  if p_class = 'provider' then
-    update ml.models as m set breaker_until = clock_timestamp() + v_wait, breaker_reason = left(p_error, 2000)
-    where m.name in (
-      select a.model from ml.jobs as j join ml.attachments as a on a.id = j.attachment_id where j.id = any (v_ids)
-    );
-  end if;
-  return ml.put_back(v_ids, p_class, v_wait);
+  update ml.models as m set breaker_until = clock_timestamp() + v_wait, breaker_reason = left(p_error, 2000)
+  where m.name in (
+    select a.model from ml.jobs as j join ml.attachments as a on a.id = j.attachment_id where j.id = any (v_ids)
+  );
+  return ml.give_back(v_ids, 'provider_fault', p_error, false, v_wait);
 end
 $$;
 
@@ -887,28 +1038,31 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_pending bigint[];
-  v_leased bigint[];
+  v_id smallint := (select a.id from ml.attachments as a where a.name = p_name);
+  v_ids bigint[];
   v_count integer;
 begin
-  -- A pending job is waited for: only a claim can hold it, and briefly. A leased one is taken only if it is free, because
-  -- its commit may be waiting for the very row that the caller has locked; that commit then meets the fence.
-  select array_agg(j.id) into v_pending
-  from (
-    select x.id from ml.jobs as x join ml.attachments as a on a.id = x.attachment_id
-    where a.name = p_name and x.row_key = p_row_key and x.token is null
-    for update of x
-  ) as j;
-  select array_agg(j.id) into v_leased
-  from (
-    select x.id from ml.jobs as x join ml.attachments as a on a.id = x.attachment_id
-    where a.name = p_name and x.row_key = p_row_key and x.token is not null
-    for update of x skip locked
-  ) as j;
+  -- A pending job is waited for: only a claim can hold it, and briefly. Once for each partial index.
+  v_ids := array(
+    select j.id from ml.jobs as j
+    where j.attachment_id = v_id and j.row_key = p_row_key and j.token is null and not j.is_retry
+    for update
+  ) || array(
+    select j.id from ml.jobs as j
+    where j.attachment_id = v_id and j.row_key = p_row_key and j.token is null and j.is_retry
+    for update
+  );
+  -- A leased one is taken only if it is free, because its commit may be at work on the very row that the caller has locked;
+  -- that commit meets the fence.
+  v_ids := v_ids || array(
+    select j.id from ml.jobs as j
+    where j.attachment_id = v_id and j.row_key = p_row_key and j.token is not null
+    for update skip locked
+  );
 
   with gone as (
     delete from ml.jobs as j using ml.attachments as a
-    where j.id = any (v_pending || v_leased) and a.id = j.attachment_id
+    where j.id = any (v_ids) and a.id = j.attachment_id
     returning j.*, a.name, a.source_table, a.model
   )
   insert into public.predictions (
@@ -947,10 +1101,12 @@ as $$
     ))
     returning d.attachment_id, d.row_key, d.owner_id
   ), back as (
-    insert into ml.jobs (attachment_id, row_key, owner_id)
-    select distinct on (r.attachment_id, r.row_key) r.attachment_id, r.row_key, r.owner_id
+    -- As new ones: whoever redrives wants the model asked.
+    insert into ml.jobs (attachment_id, row_key, owner_id, is_new)
+    select distinct on (r.attachment_id, r.row_key) r.attachment_id, r.row_key, r.owner_id, true
     from risen as r
-    on conflict (attachment_id, row_key) where token is null do nothing
+    order by r.attachment_id, r.row_key
+    on conflict (attachment_id, row_key) where token is null and not is_retry do nothing
   )
   select count(*) from risen
 $$;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from rowcast.stack.stack import Stack
 
 ROOT = Path(__file__).parents[2]
+needs_curl = pytest.mark.skipif(
+    shutil.which("curl") is None, reason="the documents' examples use curl, which is not on PATH"
+)
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 
 
@@ -79,6 +83,7 @@ def shell(stack: Stack) -> Shell:
     return Shell(stack.home.root)
 
 
+@needs_curl
 def test_the_readme_works_when_pasted(shell: Shell) -> None:
     assert run_document(ROOT / "README.md", shell) >= 6
 
@@ -92,6 +97,7 @@ def notes_are_removed(stack: Stack) -> Iterator[None]:
         connection.execute("drop function private.apply_note_score")
 
 
+@needs_curl
 def test_the_tutorial_works_when_followed(
     shell: Shell, stack: Stack, notes_are_removed: None
 ) -> None:

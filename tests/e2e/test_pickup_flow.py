@@ -6,20 +6,16 @@ import asyncio
 import json
 import subprocess
 import uuid
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
 from rowcast.stack import install
+from tests.e2e.riders import Rider, invoke, new_rider, stopped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
     from rowcast.stack.stack import Stack
 
 pytestmark = pytest.mark.anyio
@@ -31,33 +27,6 @@ PLACES = {
     "p_dest_lat": 37.8044,
     "p_dest_lng": -122.2712,
 }
-PASSWORD = "correct horse battery"
-
-
-@dataclass(frozen=True, slots=True)
-class Rider:
-    """A rider who is signed in."""
-
-    client: AsyncClient
-    id: str
-    token: str
-
-
-@asynccontextmanager
-async def new_rider(stack: Stack) -> AsyncIterator[Rider]:
-    """Sign up, sign in, and leave nothing open at the end."""
-    status = stack.status()
-    async with httpx.AsyncClient(timeout=20) as http:
-        options = AsyncClientOptions(httpx_client=http)
-        client = await acreate_client(status.api_url, status.publishable_key, options)
-        email = f"py-{uuid.uuid4()}@example.com"
-        await client.auth.sign_up({"email": email, "password": PASSWORD})
-        answer = await client.auth.sign_in_with_password({"email": email, "password": PASSWORD})
-        assert answer.user is not None
-        assert answer.session is not None
-        yield Rider(client, answer.user.id, answer.session.access_token)
-        await client.remove_all_channels()
-        await client.auth.sign_out()
 
 
 async def listen(rider: Rider) -> asyncio.Queue[dict[str, Any]]:
@@ -130,23 +99,12 @@ async def test_supabase_js_sees_the_same(stack: Stack) -> None:
     assert saw["predicted"]["predictions"][0]["output"] == {"score": 5}
 
 
-@contextmanager
-def stopped_service(stack: Stack) -> Iterator[None]:
-    """The service is down inside, and up again after."""
-    stack.supervisor.stop(["service"], 20)
-    try:
-        yield
-    finally:
-        stack.supervisor.start("service")
-        stack.wait_until_ready()
-
-
 async def test_without_the_service_the_estimate_stands_and_the_prediction_follows(
     stack: Stack,
 ) -> None:
     async with new_rider(stack) as rider:
         heard = await listen(rider)
-        with stopped_service(stack):
+        with stopped(stack, "service"):
             first: Any = (await rider.client.rpc("request_pickup", PLACES).execute()).data
             assert (first["eta_source"], first["eta_seconds"] > 0) == ("estimate", True)
             refused = await invoke(stack, rider.token, {"model": "eta", "inputs": [{}]})
@@ -154,48 +112,6 @@ async def test_without_the_service_the_estimate_stands_and_the_prediction_follow
         event = await asyncio.wait_for(heard.get(), 30)
         assert event["row_key"] == first["id"]
         assert (await row_of(rider, first["id"]))["eta_source"] == "model"
-
-
-async def invoke(stack: Stack, token: str | None, body: Any, **other: Any) -> httpx.Response:
-    """Call the edge function `predict`."""
-    status = stack.status()
-    headers = {"apikey": status.publishable_key}
-    if token is not None:
-        headers["authorization"] = f"Bearer {token}"
-    content = body if isinstance(body, bytes) else json.dumps(body)
-    async with httpx.AsyncClient(timeout=20) as http:
-        url = f"{status.api_url}/functions/v1/predict"
-        return await http.post(url, content=content, headers=headers, **other)
-
-
-async def test_the_edge_function_answers_users_and_refuses_others(stack: Stack) -> None:
-    async with new_rider(stack) as rider:
-        good = await invoke(stack, rider.token, {"model": "echo", "inputs": [{"x": 1}, {"x": 2}]})
-        assert [p["output"]["score"] for p in good.json()["predictions"]] == [1, 2]
-
-        publishable, secret = stack.status().publishable_key, stack.status().secret_key
-        one = {"model": "echo", "inputs": [{}]}
-        refused: list[tuple[str | None, Any, tuple[int, str]]] = [
-            (None, one, (401, "INVALID_TOKEN")),
-            (publishable, one, (401, "INVALID_TOKEN")),
-            (secret, one, (401, "INVALID_TOKEN")),
-            (rider.token[:-3] + "abc", one, (401, "INVALID_TOKEN")),
-            (rider.token, {"model": "nothing", "inputs": [{}]}, (404, "UNKNOWN_MODEL")),
-            (rider.token, {"model": "../health", "inputs": [{}]}, (422, "INVALID_PAYLOAD")),
-            (rider.token, {"model": "eta", "inputs": [{"origin_lat": 91}]}, (422, "INVALID_INPUT")),
-            (rider.token, {"model": "echo", "inputs": [{}] * 33}, (422, "INVALID_PAYLOAD")),
-            (
-                rider.token,
-                {"model": "echo", "inputs": [{}], "user_id": "x"},
-                (422, "INVALID_PAYLOAD"),
-            ),
-            (rider.token, [], (422, "INVALID_PAYLOAD")),
-            (rider.token, b"{", (400, "INVALID_JSON")),
-            (rider.token, b'"' + b"a" * 70_000 + b'"', (413, "PAYLOAD_TOO_LARGE")),
-        ]
-        for bearer, body, expected in refused:
-            answer = await invoke(stack, bearer, body)
-            assert (answer.status_code, answer.json()["details"]) == expected, (bearer, body)
 
 
 async def test_bad_pickups_are_refused_with_a_token_and_write_nothing(stack: Stack) -> None:

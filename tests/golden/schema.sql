@@ -62,6 +62,28 @@ CREATE FUNCTION ml.backfill(p_name text, p_limit integer DEFAULT 10000, p_restar
     SET search_path TO ''
     AS -- as in sql/functions
 
+CREATE TABLE ml.attachments (
+    id smallint NOT NULL,
+    name text NOT NULL,
+    source_table regclass NOT NULL,
+    key_column name NOT NULL,
+    key_type regtype NOT NULL,
+    model text NOT NULL,
+    input_expression text NOT NULL,
+    watched_columns name[] NOT NULL,
+    owner_column name,
+    apply_function text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT attachments_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{0,39}$'::text)),
+    CONSTRAINT attachments_watched_columns_check CHECK ((cardinality(watched_columns) > 0))
+);
+
+CREATE FUNCTION ml.busy_jobs(p_attachment ml.attachments, p_job_ids bigint[], p_locked_keys text[]) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
 CREATE FUNCTION ml.cancel(p_name text, p_row_key text, p_reason text DEFAULT NULL::text) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO ''
@@ -97,12 +119,22 @@ CREATE FUNCTION ml.fail(p_token uuid, p_job_ids bigint[], p_class text, p_error 
     SET search_path TO ''
     AS -- as in sql/functions
 
+CREATE FUNCTION ml.give_back(p_job_ids bigint[], p_reason text, p_error text, p_charge boolean, p_wait interval DEFAULT NULL::interval) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
 CREATE FUNCTION ml.heartbeat(p_worker text, p_models jsonb, p_tokens uuid[] DEFAULT '{}'::uuid[]) RETURNS TABLE(token uuid, jobs integer, queue_depth bigint, oldest_job_seconds double precision)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO ''
     AS -- as in sql/functions
 
 CREATE FUNCTION ml.hint() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.lease(p_attachment_id smallint, p_job_ids bigint[], p_row_keys text[], p_models jsonb) RETURNS TABLE(job_id bigint, token uuid, prediction text, model text, row_key text, input jsonb, attempts smallint, batch_size integer, timeout_ms integer, lease_seconds real)
     LANGUAGE plpgsql
     SET search_path TO ''
     AS -- as in sql/functions
@@ -157,8 +189,8 @@ CREATE FUNCTION ml.pickup_eta__input(t public.pickup_requests) RETURNS jsonb
     ) end
   )::jsonb$$;
 
-CREATE FUNCTION ml.put_back(p_job_ids bigint[], p_class text, p_wait interval) RETURNS integer
-    LANGUAGE sql
+CREATE FUNCTION ml.read_inputs(p_attachment ml.attachments, p_row_keys text[], p_lock boolean) RETURNS TABLE(row_key text, input jsonb)
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS -- as in sql/functions
 
@@ -172,34 +204,12 @@ CREATE FUNCTION ml.redrive(p_name text DEFAULT NULL::text, p_limit integer DEFAU
     SET search_path TO ''
     AS -- as in sql/functions
 
-CREATE FUNCTION ml.retry_or_bury(p_job_ids bigint[], p_reason text, p_error text, p_delay interval DEFAULT NULL::interval) RETURNS integer
-    LANGUAGE sql
-    SET search_path TO ''
-    AS -- as in sql/functions
-
 CREATE FUNCTION ml.send_wakeup() RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO ''
     AS -- as in sql/functions
 
-CREATE TABLE ml.attachments (
-    id smallint NOT NULL,
-    name text NOT NULL,
-    source_table regclass NOT NULL,
-    key_column name NOT NULL,
-    key_type regtype NOT NULL,
-    model text NOT NULL,
-    input_expression text NOT NULL,
-    watched_columns name[] NOT NULL,
-    owner_column name,
-    apply_function text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT attachments_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{0,39}$'::text)),
-    CONSTRAINT attachments_watched_columns_check CHECK ((cardinality(watched_columns) > 0))
-);
-
-CREATE FUNCTION ml.settle(p_attachment ml.attachments, p_job_ids bigint[], p_fresh_ids bigint[], p_found_keys text[], p_results jsonb, p_model_version text, p_request_id text) RETURNS void
+CREATE FUNCTION ml.settle(p_attachment ml.attachments, p_job_ids bigint[], p_fresh_ids bigint[], p_locked_keys text[], p_inputs jsonb[], p_results jsonb, p_model_version text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS -- as in sql/functions
@@ -209,8 +219,11 @@ CREATE FUNCTION ml.tg_pickup_eta__delete() RETURNS trigger
     SET search_path TO ''
     AS $$
     begin
+      -- Once for each partial index.
       delete from ml.jobs as j using old_rows as o
-      where j.attachment_id = 1 and j.row_key = o.id::text and j.token is null;
+      where j.attachment_id = 1 and j.row_key = o.id::text and j.token is null and not j.is_retry;
+      delete from ml.jobs as j using old_rows as o
+      where j.attachment_id = 1 and j.row_key = o.id::text and j.token is null and j.is_retry;
       return null;
     end
     $$;
@@ -220,14 +233,14 @@ CREATE FUNCTION ml.tg_pickup_eta__insert() RETURNS trigger
     SET search_path TO ''
     AS $$
     begin
-      insert into ml.jobs as j (attachment_id, row_key, owner_id)
-      select 1, n.id::text, n.user_id
+      insert into ml.jobs as j (attachment_id, row_key, owner_id, is_new)
+      select 1, n.id::text, n.user_id, true
       from new_rows as n
       
-      order by n.id
-      on conflict (attachment_id, row_key) where token is null do update set
+      order by n.id::text collate "C"
+      on conflict (attachment_id, row_key) where token is null and not is_retry do update set
         run_at = least(j.run_at, excluded.run_at), priority = least(j.priority, excluded.priority),
-        owner_id = excluded.owner_id, attempts = 0, deferrals = 0;
+        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, attempts = 0, deferrals = 0;
       if found then
         perform ml.hint();
       end if;
@@ -250,14 +263,14 @@ CREATE FUNCTION ml.tg_pickup_eta__update() RETURNS trigger
     SET search_path TO ''
     AS $$
     begin
-      insert into ml.jobs as j (attachment_id, row_key, owner_id)
-      select 1, n.id::text, n.user_id
+      insert into ml.jobs as j (attachment_id, row_key, owner_id, is_new)
+      select 1, n.id::text, n.user_id, o.id is null
       from new_rows as n
       left join old_rows as o on o.id = n.id where o.id is null or (n.origin_lat, n.origin_lng, n.dest_lat, n.dest_lng, n.kind, n.requested_at, n.estimate_seconds) is distinct from (o.origin_lat, o.origin_lng, o.dest_lat, o.dest_lng, o.kind, o.requested_at, o.estimate_seconds)
-      order by n.id
-      on conflict (attachment_id, row_key) where token is null do update set
+      order by n.id::text collate "C"
+      on conflict (attachment_id, row_key) where token is null and not is_retry do update set
         run_at = least(j.run_at, excluded.run_at), priority = least(j.priority, excluded.priority),
-        owner_id = excluded.owner_id, attempts = 0, deferrals = 0;
+        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, attempts = 0, deferrals = 0;
       if found then
         perform ml.hint();
       end if;
@@ -267,6 +280,11 @@ CREATE FUNCTION ml.tg_pickup_eta__update() RETURNS trigger
 
 CREATE FUNCTION ml.tg_predictions__broadcast() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.yielding(p_job_ids bigint[]) RETURNS bigint[]
+    LANGUAGE sql
     SET search_path TO ''
     AS -- as in sql/functions
 
@@ -447,7 +465,7 @@ CREATE TABLE ml.backfills (
 CREATE TABLE ml.dead_letters (
     id bigint NOT NULL,
     attachment_id smallint NOT NULL,
-    row_key text NOT NULL,
+    row_key text NOT NULL COLLATE pg_catalog."C",
     owner_id uuid,
     attempts smallint NOT NULL,
     reason text NOT NULL,
@@ -467,12 +485,14 @@ ALTER TABLE ml.dead_letters ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE ml.jobs (
     id bigint NOT NULL,
     attachment_id smallint NOT NULL,
-    row_key text NOT NULL,
+    row_key text NOT NULL COLLATE pg_catalog."C",
     owner_id uuid,
+    is_new boolean DEFAULT false NOT NULL,
+    is_retry boolean DEFAULT false NOT NULL,
     priority smallint DEFAULT 100 NOT NULL,
     attempts smallint DEFAULT 0 NOT NULL,
     deferrals smallint DEFAULT 0 NOT NULL,
-    enqueued_at timestamp with time zone DEFAULT now() NOT NULL,
+    enqueued_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
     token uuid,
     lease_until timestamp with time zone,
@@ -512,7 +532,7 @@ CREATE TABLE public.predictions (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     prediction text NOT NULL,
     source_table text NOT NULL,
-    row_key text NOT NULL,
+    row_key text NOT NULL COLLATE pg_catalog."C",
     owner_id uuid,
     model text NOT NULL,
     model_version text,
@@ -537,7 +557,7 @@ CREATE TABLE ml.predictions_default (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     prediction text NOT NULL,
     source_table text NOT NULL,
-    row_key text NOT NULL,
+    row_key text NOT NULL COLLATE pg_catalog."C",
     owner_id uuid,
     model text NOT NULL,
     model_version text,
@@ -578,7 +598,7 @@ CREATE TABLE private.pickup_transitions (
 CREATE TABLE public.prediction_outcomes (
     id bigint NOT NULL,
     prediction text NOT NULL,
-    row_key text NOT NULL,
+    row_key text NOT NULL COLLATE pg_catalog."C",
     owner_id uuid,
     prediction_id bigint,
     predicted jsonb,
@@ -664,7 +684,9 @@ CREATE INDEX jobs_due_idx ON ml.jobs USING btree (priority, run_at, id) WHERE (t
 
 CREATE INDEX jobs_lease_idx ON ml.jobs USING btree (lease_until) WHERE (token IS NOT NULL);
 
-CREATE UNIQUE INDEX jobs_pending_key ON ml.jobs USING btree (attachment_id, row_key) WHERE (token IS NULL);
+CREATE UNIQUE INDEX jobs_pending_key ON ml.jobs USING btree (attachment_id, row_key) WHERE ((token IS NULL) AND (NOT is_retry));
+
+CREATE INDEX jobs_retry_idx ON ml.jobs USING btree (attachment_id, row_key) WHERE ((token IS NULL) AND is_retry);
 
 CREATE INDEX predictions_created_at_idx ON ONLY public.predictions USING btree (created_at DESC);
 

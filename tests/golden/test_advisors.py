@@ -13,10 +13,7 @@ FILE = Path(__file__).with_name("advisors.json")
 def findings(url: str) -> list[dict[str, str]]:
     """Every finding of level WARN or ERROR, as advisors.json writes them."""
     done = run_cli(
-        [
-            *("db", "advisors", f"--remote={url}"),
-            *("--level=warn", "--fail-on=warn", "--output-format=json"),
-        ]
+        ["db", "advisors", "--level=warn", "--fail-on=warn", "--output-format=json"], url
     )
     try:
         results = json.loads(done.stdout)["results"]

@@ -151,3 +151,109 @@ async def test_a_long_call_keeps_its_lease_by_heartbeats(notes: str, start: Star
         model.release.set()
         await settled(notes)
     assert execute(notes, "select status from public.predictions") == [("done",)]
+
+
+async def test_one_row_that_the_apply_function_raises_on_does_not_bury_the_rest(
+    notes: str, start: Start
+) -> None:
+    execute(
+        notes,
+        """
+        create or replace function public.apply_note_score(
+          p_row_keys text[], p_outputs jsonb[], p_model_version text
+        ) returns void language plpgsql set search_path = '' as $$
+        begin
+          if '13' = any (p_row_keys) then raise exception 'not the thirteenth'; end if;
+          update public.notes as n set score = (o.output ->> 'score')::numeric
+          from unnest(p_row_keys, p_outputs) as o (row_key, output) where n.id = o.row_key::bigint;
+        end $$
+        """,
+    )
+    execute(notes, "insert into public.notes (x) select generate_series(1, 32)")
+    async with start():
+        await settled(notes)
+    assert execute(notes, "select count(*) from public.notes where score = x") == [(31,)]
+    ((row_key, error),) = execute(notes, "select row_key, error from ml.dead_letters")
+    assert row_key == "13"
+    assert "not the thirteenth" in str(error)
+
+
+async def test_a_row_that_somebody_has_locked_costs_nobody_an_attempt(
+    notes: str, start: Start
+) -> None:
+    execute(notes, "insert into public.notes (x) select generate_series(1, 20)")
+    with psycopg.connect(notes) as holder:
+        holder.execute("select from public.notes where id = 7 for update")
+        async with start():
+            await settled(notes, "select 1 from public.notes having count(score) = 19")
+            await settled(notes, "select 1 from ml.jobs where token is null and is_retry")
+            assert execute(notes, "select max(attempts) from ml.jobs") == [(0,)]
+            holder.rollback()
+            await settled(notes)
+    assert execute(notes, "select count(*) from public.notes where score = x") == [(20,)]
+    assert execute(notes, "select count(*) from ml.dead_letters") == [(0,)]
+
+
+async def test_stopping_under_load_leaves_nothing_leased(notes: str, start: Start) -> None:
+    execute(notes, "insert into public.notes (x) select 1 from generate_series(1, 2000)")
+    async with start(concurrency=1, claim_limit=16):
+        await settled(notes, "select 1 from public.notes where score is not null limit 1")
+    assert execute(notes, "select count(*) > 0, max(attempts), count(token) from ml.jobs") == [
+        (True, 0, 0)
+    ]
+
+
+async def test_a_lease_is_kept_while_draining(notes: str, start: Start) -> None:
+    async with start(drain_seconds=10):
+        model: FaultyModel = models.load("faulty")  # type: ignore[assignment]
+        execute(notes, "insert into public.notes (x, fault) values (1, 'hang')")
+        await until(lambda: bool(model.batches))
+        (first,) = await settled(notes, "select lease_until from ml.jobs where token is not null")
+
+        async def look_after_the_first_lease() -> object:
+            over = f"select (select lease_until > now() from ml.jobs) where now() > '{first}'"
+            (kept,) = await settled(notes, over)
+            model.release.set()
+            return kept
+
+        looking = asyncio.create_task(look_after_the_first_lease())
+    assert await looking is True
+    assert execute(notes, "select score from public.notes") == [(1,)]
+
+
+async def test_a_claim_loop_that_ended_shows_in_health(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with start() as (client, service):
+
+        async def end(_: object) -> None:
+            raise asyncio.CancelledError
+
+        monkeypatch.setattr(service.worker, "_turn", end)
+        assert service.loop is not None
+        await until(service.loop.done)
+        health = await client.get("/health")
+        assert (health.status_code, health.json()["status"]) == (503, "stopped")
+
+
+async def test_an_hour_without_the_database_does_not_end_the_loop(
+    notes: str, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with start() as (_, service):
+        failures = 0
+
+        async def fail(_: object) -> None:
+            nonlocal failures
+            failures += 1
+            raise psycopg.OperationalError("away")
+
+        async def no_pause(_: object, __: float) -> None:
+            await asyncio.sleep(0)
+
+        turn = service.worker._turn
+        monkeypatch.setattr("rowcast.service.worker._until", no_pause)
+        monkeypatch.setattr(service.worker, "_turn", fail)
+        await until(lambda: failures > 1100, seconds=60)
+        monkeypatch.setattr(service.worker, "_turn", turn)
+        execute(notes, "insert into public.notes (x) values (3)")
+        await settled(notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import os
 import subprocess
@@ -236,6 +237,33 @@ def test_a_body_of_ten_megabytes_is_refused(
     if path.startswith("/functions") and answer.status_code == 404:
         return  # the function that is not there answered before it read
     assert (answer.status_code, answer.json()["code"]) == (413, "PAYLOAD_TOO_LARGE")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/rest/v1/rpc/hello",
+        "/auth/v1/signup",
+        "/storage/v1/object/b/f",
+        "/functions/v1/predict",
+        "/realtime/v1/api/broadcast",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "X-GZIP", "identity, gzip", "anything"])
+def test_a_body_that_may_inflate_is_refused(
+    http: httpx.Client, platform: Status, path: str, encoding: str
+) -> None:
+    headers = {"apikey": platform.publishable_key, "Content-Encoding": encoding}
+    answer = http.post(path, headers=headers, content=gzip.compress(b"0" * 1024 * 1024))
+    assert (answer.status_code, answer.json()["code"]) == (415, "UNSUPPORTED_ENCODING")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_body_that_says_it_is_plain_is_taken(
+    http: httpx.Client, platform: Status, whoami: str
+) -> None:
+    headers = {"apikey": platform.publishable_key, "Content-Encoding": "Identity"}
+    assert http.post(whoami, headers=headers, json={}).status_code == 200
 
 
 def test_storage_takes_five_megabytes_and_gives_them_back(

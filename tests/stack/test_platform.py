@@ -124,6 +124,43 @@ def test_a_storage_request_opens_no_other_schema(platform: Status, admin: Connec
     assert {schema for (schema,) in defaults} <= {"public", "storage"}
 
 
+def test_the_service_reaches_neither_pg_net_nor_pg_cron(admin: Connection) -> None:
+    with admin.transaction(force_rollback=True):
+        admin.execute("set local role rowcast_service")
+        for attempt in (
+            "select net.http_get('http://127.0.0.1:1/')",
+            "select net.http_post('http://127.0.0.1:1/')",
+            "table net.http_request_queue",
+            "select cron.schedule('* * * * *', 'select 1')",
+            "table cron.job",
+        ):
+            with pytest.raises(REFUSED), admin.transaction():
+                admin.execute(attempt)
+    # Nor does one grant alone keep it out, so that a later USAGE opens nothing by surprise.
+    held = admin.execute(
+        """
+        select oid::regprocedure::text from pg_catalog.pg_proc
+        where pronamespace in ('net'::regnamespace, 'cron'::regnamespace)
+          and has_function_privilege('rowcast_service', oid, 'execute')
+        union all
+        select oid::regclass::text from pg_catalog.pg_class
+        where relnamespace in ('net'::regnamespace, 'cron'::regnamespace) and relkind = 'r'
+          and has_table_privilege('rowcast_service', oid, 'select, insert, update, delete')
+        union all
+        select nspname from pg_catalog.pg_namespace
+        where nspname in ('net', 'cron') and has_schema_privilege('rowcast_service', oid, 'usage')
+        """
+    ).fetchall()
+    assert held == []
+
+
+@pytest.mark.parametrize("role", [*API_ROLES, "postgres"])
+def test_the_platforms_roles_may_call_pg_net(db: Connection, role: str) -> None:
+    db.execute(f"set local role {role}")
+    for call in ("http_get('http://x')", "http_post('http://x')", "http_delete('http://x')"):
+        db.execute(f"select net.{call}")
+
+
 # --- auth.uid() and its like ---------------------------------------------------------------------
 
 
@@ -240,9 +277,7 @@ def test_the_cli_resets_the_database_as_postgres(fresh_db: str) -> None:
     with psycopg.connect(fresh_db, autocommit=True) as connection:
         connection.execute("create policy mine on storage.objects for select using (true)")
         connection.execute("create table public.standin_t ()")
-    parts = psycopg.conninfo.conninfo_to_dict(fresh_db)
-    url = "postgresql://{user}:{password}@{host}:{port}/{dbname}?sslmode=disable".format(**parts)
-    done = bootstrap.run_cli(["db", "reset", "--yes", f"--remote={url}"])
+    done = bootstrap.run_cli(["db", "reset", "--yes"], fresh_db)
     assert done.returncode == 0, done.stderr
     with psycopg.connect(fresh_db) as connection:
         assert one(connection, "select to_regclass('public.standin_t')") is None

@@ -96,9 +96,7 @@ def generate_types(url: str, language: str) -> str:
     """What `supabase gen types` says about schema public."""
     from rowcast.stack.bootstrap import run_cli
 
-    separator = "&" if "?" in url else "?"
-    target = url if "sslmode=" in url else f"{url}{separator}sslmode=disable"
-    done = run_cli(["gen", "types", "--lang", language, "--schema", "public", f"--remote={target}"])
+    done = run_cli(["gen", "types", "--lang", language, "--schema", "public"], url)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise RowcastError(f"supabase gen types --lang {language} failed: {last}")

@@ -8,9 +8,8 @@ import os
 import re
 import socket
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -26,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from rowcast import __version__, models
-from rowcast.service.batch import Runner
+from rowcast.service.batch import MAX_HUNG, Runner
 from rowcast.service.database import Database
 from rowcast.service.logs import get_logger
 from rowcast.service.metrics import Metrics
@@ -65,55 +64,67 @@ class Service:
 
     settings: Settings
     name: str
-    models: dict[str, models.Model]
+    runners: dict[str, Runner]
     database: Database
-    runner: Runner
     worker: Worker
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: Metrics
+    loop: asyncio.Task[None] | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why only a restart would help, or None."""
+        if self.loop is not None and self.loop.done() and not self.worker.stopping:
+            return "stopped"
+        if any(runner.hung >= MAX_HUNG for runner in self.runners.values()):
+            return "stuck"
+        return None
 
 
-def build_service(settings: Settings, executor: ThreadPoolExecutor) -> Service:
+def build_service(settings: Settings) -> Service:
     """Load the models and wire the parts; nothing is started yet."""
     name = f"rowcast@{socket.gethostname()}:{os.getpid()}"
-    loaded = {model: models.load(model) for model in settings.models}
-    versions = {model: loaded[model].version for model in loaded}
+    runners = {
+        model: Runner(models.load(model), calls=settings.concurrency) for model in settings.models
+    }
+    versions = {model: runner.model.version for model, runner in runners.items()}
     url = settings.db_url.get_secret_value()
     database = Database(url, name, versions, size=settings.concurrency + 2)
     metrics = Metrics()
-    runner = Runner(executor)
     worker = Worker(
         database,
-        loaded,
-        runner,
+        runners,
         metrics,
         claim_limit=settings.claim_limit,
         concurrency=settings.concurrency,
         poll_seconds=settings.poll_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
     )
-    return Service(settings, name, loaded, database, runner, worker, metrics)
+    return Service(settings, name, runners, database, worker, metrics)
 
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
-    """Start the worker with the application and drain it at the end."""
+    """Start the worker with the application; at the end stop claiming, drain, release."""
     settings: Settings = app.state.settings
-    executor = ThreadPoolExecutor(max_workers=settings.concurrency + 8, thread_name_prefix="model")
-    service = await asyncio.to_thread(build_service, settings, executor)
+    service = await asyncio.to_thread(build_service, settings)
     app.state.service = service
+    worker = service.worker
     async with service.database:
-        loop = asyncio.create_task(
-            service.worker.run(settings.db_url.get_secret_value(), service.name)
-        )
-        log.info("started", worker=service.name, models=sorted(service.models))
+        loop = asyncio.create_task(worker.run(settings.db_url.get_secret_value(), service.name))
+        service.loop = loop
+        beating = asyncio.create_task(worker.beat())
+        log.info("started", worker=service.name, models=sorted(service.runners))
         try:
             yield
         finally:
-            await service.worker.stop(settings.drain_seconds)
-            await asyncio.wait({loop}, timeout=5)
+            worker.stop()
+            await asyncio.wait({loop}, timeout=10)
             loop.cancel()
+            await worker.drain(settings.drain_seconds)
+            await asyncio.wait({loop, beating}, timeout=5)
             log.info("stopped", worker=service.name)
-    executor.shutdown(wait=False, cancel_futures=True)
+    for runner in service.runners.values():
+        runner.close()
 
 
 # -- routes --------------------------------------------------------------------------------
@@ -158,15 +169,18 @@ async def post_predict(request: Request) -> Response:
     expected = service.settings.secret_key.get_secret_value().encode()
     if not hmac.compare_digest(request.headers.get("apikey", "").encode(), expected):
         raise Problem(401, "INVALID_API_KEY", "The header apikey must hold the secret key.")
-    model = service.models.get(request.path_params["model"])
-    if model is None:
-        raise Problem(
-            404, "UNKNOWN_MODEL", "No such model is served here.", ", ".join(sorted(service.models))
-        )
+    runner = service.runners.get(request.path_params["model"])
+    if runner is None:
+        known = ", ".join(sorted(service.runners))
+        raise Problem(404, "UNKNOWN_MODEL", "No such model is served here.", known)
     inputs = parse(PREDICT, await read_body(request)).inputs
-    outcome = await service.runner.run(model, inputs, PREDICT_SECONDS)
-    if outcome.provider_faults:
-        raise Problem(503, "MODEL_UNAVAILABLE", "The model is away.", "Try again later.")
+    try:
+        outcome = await asyncio.wait_for(runner.run(inputs, PREDICT_SECONDS), PREDICT_SECONDS)
+    except TimeoutError:
+        outcome = None
+    if outcome is None or outcome.provider_faults:
+        raise Problem(503, "MODEL_UNAVAILABLE", "The model is away or busy.", "Try again later.")
+    model = runner.model
     faults = outcome.item_faults | outcome.batch_faults
     for position, reason in sorted(faults.items()):
         if reason.startswith("INVALID_INPUT"):
@@ -181,16 +195,15 @@ async def post_predict(request: Request) -> Response:
 
 
 async def get_health(request: Request) -> Response:
-    """Alive. 503 when so many model calls hang that a restart is the only way out."""
+    """Alive; 503 when only a restart would help."""
     service: Service = request.app.state.service
-    stuck = service.runner.hung >= service.settings.concurrency + 4
     body = {
-        "status": "stuck" if stuck else "ok",
+        "status": service.trouble or "ok",
         "service": "rowcast",
         "version": __version__,
-        "models": {name: model.version for name, model in service.models.items()},
+        "models": {name: runner.model.version for name, runner in service.runners.items()},
     }
-    return JSONResponse(body, status_code=503 if stuck else 200)
+    return JSONResponse(body, status_code=503 if service.trouble else 200)
 
 
 async def get_ready(request: Request) -> Response:

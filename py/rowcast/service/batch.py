@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from rowcast.models import InputError, Model, Prediction
+
+Inputs = Sequence[Mapping[str, Any]]
+
+# A thread that hangs cannot be ended. This many, and the model is left alone until a restart.
+MAX_HUNG = 4
 
 
 class ProviderFault(Exception):  # noqa: N818 - the pipeline says faults
@@ -33,89 +39,91 @@ class Outcome:
     provider_faults: dict[int, ProviderFault] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Search:
-    """The hunt for the items at fault in one batch."""
-
-    model: Model
-    inputs: Sequence[Mapping[str, Any]]
-    seconds: float
-    calls_left: int
-    outcome: Outcome = field(default_factory=Outcome)
-    raised: list[int] = field(default_factory=list)
-
-
 class Runner:
-    """Runs models in threads, so that a slow one does not stop heartbeats and webhooks."""
+    """Runs one model in threads of its own, so that a slow one stops nobody else.
 
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
+    At most `calls` at a time; a call's clock starts when it has its thread.
+    """
+
+    def __init__(self, model: Model, calls: int) -> None:
+        self.model = model
         self.hung = 0
+        self._free = asyncio.Semaphore(calls)
+        self._executor = ThreadPoolExecutor(calls + MAX_HUNG, thread_name_prefix=model.name)
 
-    async def run(
-        self, model: Model, inputs: Sequence[Mapping[str, Any]], seconds: float
-    ) -> Outcome:
+    def close(self) -> None:
+        """Let idle threads end; one that hangs ends with the process."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def run(self, inputs: Inputs, seconds: float) -> Outcome:
         """Predict `inputs`; a failing batch is halved until the item at fault stands alone.
 
-        A few poison items cost a few times log2(n) calls. When more fails than that can find, or
+        A poison item costs about 2 log2(n) calls. When more fails than a few such items explain, or
         when several raise and none succeeds, the items are not to blame: a fault of the batch.
         """
-        size = len(inputs)
-        search = _Search(model, inputs, seconds, calls_left=4 * size.bit_length() + 4)
-        await self._halve(search, list(range(size)))
-        outcome = search.outcome
-        if len(search.raised) > 1 and not outcome.done:
-            outcome.batch_faults.update(
-                {position: outcome.item_faults.pop(position) for position in search.raised}
-            )
+        outcome = Outcome()
+        raised: list[int] = []
+        faults_left = 3 * len(inputs).bit_length() + 3
+        waiting = deque([list(range(len(inputs)))])
+        while waiting:
+            positions = waiting.popleft()
+            if not positions:
+                continue
+            fault = await self._try(inputs, positions, seconds, outcome)
+            if isinstance(fault, InputError):
+                # Every such answer settles an item, so this ends by itself.
+                blamed = positions.pop(fault.index)
+                outcome.item_faults[blamed] = f"INVALID_INPUT: {fault.message}"
+                waiting.appendleft(positions)
+            elif isinstance(fault, ProviderFault):
+                outcome.provider_faults.update(dict.fromkeys(positions, fault))
+            elif fault is not None:
+                faults_left -= 1
+                if len(positions) == 1:
+                    raised.append(positions[0])
+                    outcome.item_faults[positions[0]] = f"{type(fault).__name__}: {fault}"
+                elif faults_left <= 0:
+                    text = f"TOO_MANY_FAULTS: {fault}"
+                    outcome.batch_faults.update(dict.fromkeys(positions, text))
+                else:
+                    middle = len(positions) // 2
+                    waiting.extendleft([positions[middle:], positions[:middle]])
+        if len(raised) > 1 and not outcome.done:
+            outcome.batch_faults.update({p: outcome.item_faults.pop(p) for p in raised})
         return outcome
 
-    async def _halve(self, search: _Search, positions: list[int]) -> None:
-        if not positions:
-            return
-        outcome = search.outcome
-        if search.calls_left == 0:
-            gave_up = "TOO_MANY_FAULTS: gave up halving"
-            outcome.batch_faults.update(dict.fromkeys(positions, gave_up))
-            return
-        search.calls_left -= 1
+    async def _try(
+        self, inputs: Inputs, positions: list[int], seconds: float, outcome: Outcome
+    ) -> Exception | None:
+        """Call the model for these positions; what it raised, else its answers are in `outcome`."""
         try:
-            answers = await self._call(
-                search.model, [search.inputs[p] for p in positions], search.seconds
-            )
+            answers = await self._call([inputs[p] for p in positions], seconds)
         except InputError as fault:
-            blamed = positions[fault.index]
-            outcome.item_faults[blamed] = f"INVALID_INPUT: {fault.message}"
-            await self._halve(search, [p for p in positions if p != blamed])
-        except ProviderFault as fault:
-            outcome.provider_faults.update(dict.fromkeys(positions, fault))
+            return fault if 0 <= fault.index < len(positions) else ValueError(str(fault))
         except Exception as fault:  # noqa: BLE001 - a model may raise anything
-            if len(positions) == 1:
-                outcome.item_faults[positions[0]] = f"{type(fault).__name__}: {fault}"
-                search.raised.append(positions[0])
-                return
-            middle = len(positions) // 2
-            await self._halve(search, positions[:middle])
-            await self._halve(search, positions[middle:])
-        else:
-            for position, answer in zip(positions, answers, strict=True):
-                problem = problem_of(answer)
-                if problem is None:
-                    outcome.done[position] = answer
-                else:
-                    outcome.item_faults[position] = problem
+            return fault
+        for position, answer in zip(positions, answers, strict=True):
+            problem = problem_of(answer)
+            if problem is None:
+                outcome.done[position] = answer
+            else:
+                outcome.item_faults[position] = problem
+        return None
 
-    async def _call(
-        self, model: Model, inputs: list[Mapping[str, Any]], seconds: float
-    ) -> Sequence[Prediction]:
-        call = asyncio.get_running_loop().run_in_executor(self._executor, model.predict, inputs)
-        try:
-            answers = await asyncio.wait_for(asyncio.shield(call), seconds)
-        except TimeoutError:
-            # A thread cannot be killed. It is counted, and /health tells when too many are lost.
-            self.hung += 1
-            call.add_done_callback(self._returned)
-            raise TimeoutError(f"no answer within {seconds:g} s") from None
+    async def _call(self, inputs: list[Mapping[str, Any]], seconds: float) -> Sequence[Prediction]:
+        async with self._free:
+            if self.hung >= MAX_HUNG:
+                raise ProviderFault("too many calls of this model hang", retry_after=30)
+            loop = asyncio.get_running_loop()
+            call = loop.run_in_executor(self._executor, self.model.predict, inputs)
+            try:
+                answers = await asyncio.wait_for(asyncio.shield(call), seconds)
+            except TimeoutError:
+                if call.done():
+                    raise  # the model's own
+                self.hung += 1
+                call.add_done_callback(self._returned)
+                raise TimeoutError(f"no answer within {seconds:g} s") from None
         if len(answers) != len(inputs):
             raise ValueError(f"WRONG_LENGTH: {len(answers)} answers to {len(inputs)} inputs")
         return answers
@@ -132,10 +140,10 @@ def problem_of(answer: Prediction) -> str | None:
         return "WRONG_SHAPE: the output is not an object"
     try:
         json.dumps([answer.output, answer.low, answer.high], allow_nan=False)
+        if answer.low is not None and answer.high is not None and answer.low > answer.high:
+            return "WRONG_SHAPE: the interval is upside down"
     except ValueError:
         return "NOT_FINITE: the output holds NaN or infinity"
-    except TypeError as fault:
+    except Exception as fault:  # noqa: BLE001 - whatever a model put there
         return f"WRONG_SHAPE: {fault}"
-    if answer.low is not None and answer.high is not None and answer.low > answer.high:
-        return "WRONG_SHAPE: the interval is upside down"
     return None

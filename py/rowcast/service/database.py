@@ -27,6 +27,15 @@ def _read_queries() -> dict[str, LiteralString]:
 
 QUERIES = _read_queries()
 
+# A peer that is gone without a word is noticed within half a minute.
+CONNECTION: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25000,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -65,7 +74,12 @@ class Database:
             max_size=size,
             open=False,
             timeout=5,
-            kwargs={"autocommit": True, "row_factory": dict_row, "application_name": worker},
+            kwargs={
+                **CONNECTION,
+                "autocommit": True,
+                "row_factory": dict_row,
+                "application_name": worker,
+            },
         )
 
     async def __aenter__(self) -> Self:
@@ -164,7 +178,7 @@ class Sleeper:
     async def connect(cls, url: str, worker: str, lock_wait_seconds: float) -> Self:
         """Open the connection; its lock waits at most `lock_wait_seconds`."""
         connection = await AsyncConnection.connect(
-            url, autocommit=True, application_name=f"{worker} sleeper"
+            url, **CONNECTION, autocommit=True, application_name=f"{worker} sleeper"
         )
         wait = {"milliseconds": str(max(1, round(lock_wait_seconds * 1000)))}
         await connection.execute(QUERIES["limit_lock_wait"], wait)

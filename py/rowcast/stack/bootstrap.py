@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from rowcast.errors import RowcastError
 from rowcast.stack import install, paths, postgres
@@ -33,6 +35,9 @@ LOGIN_ROLES = (
     "supabase_storage_admin",
     "dashboard_user",
 )
+
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def platform_hash() -> str:
@@ -76,7 +81,9 @@ def migration_files() -> list[Path]:
     return sorted(MIGRATIONS.glob("[0-9]*_*.sql"))
 
 
-def migrate(url: str, applied: dict[str, str], log: Path, warn: Callable[[str], None]) -> None:
+def migrate(
+    url: str, applied: dict[str, str], log: Path, warn: Callable[[str], None], seed: bool = True
+) -> None:
     """Apply what is missing with the Supabase CLI; does nothing when the database has it all.
 
     `applied` is the record of earlier runs (State.applied) and is brought up to date.
@@ -89,28 +96,36 @@ def migrate(url: str, applied: dict[str, str], log: Path, warn: Callable[[str], 
     for key, value in wanted.items():
         if key.removeprefix("migration ") in present and applied.get(key, value) != value:
             warn(f"{key} was edited after it was applied here: `./rowcast reset` applies it anew")
-    seed_is_current = applied.get("seed") == wanted.get("seed")
+    seed_is_current = not seed or applied.get("seed") == wanted.get("seed")
     if present != versions or not seed_is_current:
-        push(url, log)
+        push(url, log, seed)
     for key in [key for key in applied if key == "seed" or key.startswith("migration ")]:
         del applied[key]
     applied.update(wanted)
 
 
-def push(url: str, log: Path) -> None:
-    """`supabase db push` with seed data."""
-    separator = "&" if "?" in url else "?"
-    target = url if "sslmode=" in url else f"{url}{separator}sslmode=disable"
-    done = run_cli(["db", "push", "--include-seed", "--yes", f"--remote={target}"])
+def push(url: str, log: Path, seed: bool = True) -> None:
+    """`supabase db push`; seed data is for databases of a developer's own."""
+    done = run_cli(["db", "push", "--yes", *(["--include-seed"] if seed else [])], url)
     log.write_text(done.stdout + done.stderr)
     if done.returncode != 0:
         shown = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
         raise RowcastError(f"the migrations could not be applied:\n{shown}", f"whole output: {log}")
 
 
-def run_cli(arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run the Supabase CLI in the checkout, without telemetry or questions."""
+def run_cli(arguments: list[str], remote: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the Supabase CLI in the checkout, without telemetry or questions.
+
+    `remote` is the URL of the database it works on; on the loopback interface TLS is off, unless
+    the URL says otherwise.
+    """
     environment = {**os.environ, "DO_NOT_TRACK": "1", "SUPABASE_TELEMETRY_DISABLED": "1"}
+    if remote is not None:
+        # Every account of the machine may read an argument list, only ours the environment.
+        target, environment["PGPASSWORD"] = _split_password(remote)
+        if "sslmode=" not in target and urlsplit(remote).hostname in _LOOPBACK:
+            target += ("&" if "?" in target else "?") + "sslmode=disable"
+        arguments = [*arguments, f"--remote={target}"]
     return subprocess.run(
         [*install.supabase_command(), *arguments],
         cwd=paths.CHECKOUT,
@@ -120,6 +135,15 @@ def run_cli(arguments: list[str]) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+def _split_password(url: str) -> tuple[str, str]:
+    """The URL less its password, wherever libpq lets one stand, and the password."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    password = conninfo_to_dict(url).get("password") or os.environ.get("PGPASSWORD", "")
+    url = re.sub(r"^(\w+://[^:@/]*):[^@/]*@", r"\1@", url)
+    return re.sub(r"(?<=[?&])password=[^&]*&?", "", url), str(password)
 
 
 def prepare_service(connection: Connection, password: str, vault: Mapping[str, str]) -> str | None:

@@ -61,7 +61,7 @@ def _start(stack: Stack, found: dict[str, str], port: int, on_step: Report) -> S
     state.external = found
     on_step("applying migrations")
     log = stack.home.log("migrations")
-    bootstrap.migrate(found["db_url"], state.applied, log, on_step)
+    bootstrap.migrate(found["db_url"], state.applied, log, on_step, seed=False)
     vault = {
         "rowcast_service_url": found["service_url"],
         "rowcast_webhook_secret": state.webhook_secret,

@@ -13,6 +13,7 @@ Storage's public and signed URLs. A key that this stack did not issue is refused
 
 Every refusal of the gateway itself is JSON `{"code": TOKEN, "message": SENTENCE}`:
     401 NO_API_KEY, INVALID_API_KEY · 404 NOT_FOUND · 413 PAYLOAD_TOO_LARGE · 400 BAD_REQUEST
+    415 UNSUPPORTED_ENCODING: a compressed body, whose size is unknown until it is inflated
     502 UPSTREAM_BROKEN · 503 UPSTREAM_UNAVAILABLE · 504 UPSTREAM_TIMEOUT
 
 The process also hosts the tasks that stand in for Realtime, pg_net and pg_cron. It is a development
@@ -173,6 +174,7 @@ class Gateway:
         self, request: web.BaseRequest, cors: CIMultiDict[str]
     ) -> web.StreamResponse:
         path = request.path
+        _require_plain_body(request)
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return web.Response(status=204, headers=cors)
         for route in self._routes:
@@ -360,6 +362,13 @@ def _cors_headers(request: web.BaseRequest) -> CIMultiDict[str]:
     return headers
 
 
+def _require_plain_body(request: web.BaseRequest) -> None:
+    """Refuse a compressed body: a small one may inflate to a thousand times its size."""
+    given = ",".join(request.headers.getall("Content-Encoding", ()))
+    if {name.strip().lower() for name in given.split(",")} - {"", "identity"}:
+        raise Refusal(415, "UNSUPPORTED_ENCODING", "Send the body without Content-Encoding.")
+
+
 def _too_large(limit: int) -> Refusal:
     return Refusal(413, "PAYLOAD_TOO_LARGE", f"The body is over {limit // MIB} MiB.")
 
@@ -402,7 +411,10 @@ async def serve(settings: Settings) -> None:
     ) as session:
         realtime = Realtime(settings.db_url, keys)
         gateway = Gateway(settings, session, realtime, keys)
-        server = web.Server(gateway.handle, access_log=None, keepalive_timeout=75)
+        # What is refused is still read to its end, but never inflated.
+        server = web.Server(
+            gateway.handle, access_log=None, keepalive_timeout=75, auto_decompress=False
+        )
         runner = web.ServerRunner(server)
         await runner.setup()
         try:

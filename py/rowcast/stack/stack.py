@@ -114,12 +114,16 @@ class Stack:
 
     def destroy(self) -> None:
         """Stop, then remove the database and stored objects; ports and keys stay."""
-        self.stop()
-        for folder in (self.home.data, self.home.auth):
-            shutil.rmtree(folder, ignore_errors=True)
-        if self.home.state_file.exists():
-            self.state.applied = {}
-            state.save(self.home.state_file, self.state)
+        if not self.home.root.exists():
+            return
+        # One lock over both: a start that waits for it must not find a cluster about to go.
+        with self.exclusive():
+            self._stop()
+            for folder in (self.home.data, self.home.auth):
+                shutil.rmtree(folder, ignore_errors=True)
+            if self.home.state_file.exists():
+                self.state.applied = {}
+                self.save()
 
     def status(self) -> Status:
         """Addresses and keys, with the processes as they are now (none when stopped)."""

@@ -27,6 +27,11 @@ begin
   if not found then
     raise exception '% has no primary key of one column', p_table using detail = 'ATTACH_NO_KEY';
   end if;
+  -- Types whose text is the same in every session, and short.
+  if v_key_type not in ('smallint', 'integer', 'bigint', 'uuid', 'text', 'varchar') then
+    raise exception 'the key of % is of type %', p_table, v_key_type
+    using detail = 'ATTACH_KEY_TYPE', hint = 'Use smallint, integer, bigint, uuid, text or varchar.';
+  end if;
 
   select string_agg(c.name, ', ') into v_missing
   from unnest(p_watch || coalesce(p_owner, v_key)::text) as c (name)
@@ -43,6 +48,12 @@ begin
 
   insert into ml.models (name) values (p_model) on conflict (name) do nothing;
 
+  -- Jobs of another table, or with keys of another type, are nobody's any more.
+  delete from ml.jobs as j using ml.attachments as old
+  where old.name = p_name and j.attachment_id = old.id
+    and (old.source_table, old.key_type) is distinct from (p_table, v_key_type);
+
+  -- updated_at moves only with a change: answers from before it no longer spare a call.
   insert into ml.attachments as a (
     name, source_table, key_column, key_type, model, input_expression, watched_columns, owner_column, apply_function
   )
@@ -51,7 +62,16 @@ begin
     source_table = excluded.source_table, key_column = excluded.key_column, key_type = excluded.key_type,
     model = excluded.model, input_expression = excluded.input_expression,
     watched_columns = excluded.watched_columns, owner_column = excluded.owner_column,
-    apply_function = excluded.apply_function, updated_at = now()
+    apply_function = excluded.apply_function,
+    updated_at = case
+      when (
+        a.source_table, a.key_column, a.key_type, a.model, a.input_expression, a.apply_function
+      ) is distinct from (
+        excluded.source_table, excluded.key_column, excluded.key_type, excluded.model, excluded.input_expression,
+        excluded.apply_function
+      ) then clock_timestamp()
+      else a.updated_at
+    end
   returning a.id into v_id;
 
   perform ml.attach_triggers(v_id);

@@ -1,6 +1,7 @@
 -- Static code for each attachment, so that the write path pays for no dynamic SQL. Statement-level triggers with
--- transition tables: a bulk write costs one insert. A column list is not allowed beside transition tables, so the
--- update trigger compares the watched columns itself. Definer: writers have no right on the queue.
+-- transition tables: a bulk write costs one insert, in key order, so that two writers cannot deadlock. A column list is not
+-- allowed beside transition tables, so the update trigger compares the watched columns itself. Definer: writers have no right
+-- on the queue.
 create or replace function ml.attach_triggers(p_attachment_id smallint)
 returns void
 language plpgsql
@@ -18,14 +19,14 @@ declare
     create or replace function ml.%1$I() returns trigger
     language plpgsql volatile security definer set search_path = '' as $f$
     begin
-      insert into ml.jobs as j (attachment_id, row_key, owner_id)
-      select %2$s, n.%3$I::text, %4$s
+      insert into ml.jobs as j (attachment_id, row_key, owner_id, is_new)
+      select %2$s, n.%3$I::text, %4$s, %6$s
       from new_rows as n
       %5$s
-      order by n.%3$I
-      on conflict (attachment_id, row_key) where token is null do update set
+      order by n.%3$I::text collate "C"
+      on conflict (attachment_id, row_key) where token is null and not is_retry do update set
         run_at = least(j.run_at, excluded.run_at), priority = least(j.priority, excluded.priority),
-        owner_id = excluded.owner_id, attempts = 0, deferrals = 0;
+        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, attempts = 0, deferrals = 0;
       if found then
         perform ml.hint();
       end if;
@@ -46,13 +47,14 @@ begin
     'create function ml.%I(t %s) returns jsonb language sql stable security invoker set search_path = %L as %L',
     a.name || '__input', a.source_table, '', format('select (%s)::jsonb', a.input_expression)
   );
-  execute format(v_enqueue, 'tg_' || a.name || '__insert', a.id, a.key_column, v_owner, '');
+  execute format(v_enqueue, 'tg_' || a.name || '__insert', a.id, a.key_column, v_owner, '', 'true');
   execute format(
     v_enqueue, 'tg_' || a.name || '__update', a.id, a.key_column, v_owner,
     format(
       'left join old_rows as o on o.%1$I = n.%1$I where o.%1$I is null or (%2$s) is distinct from (%3$s)',
       a.key_column, v_watch_new, v_watch_old
-    )
+    ),
+    format('o.%I is null', a.key_column)
   );
   -- Only what is pending is called off: a running job's commit finds the row gone. Touching it here could deadlock.
   execute format(
@@ -60,8 +62,11 @@ begin
     create function ml.%1$I() returns trigger
     language plpgsql volatile security definer set search_path = '' as $f$
     begin
+      -- Once for each partial index.
       delete from ml.jobs as j using old_rows as o
-      where j.attachment_id = %2$s and j.row_key = o.%3$I::text and j.token is null;
+      where j.attachment_id = %2$s and j.row_key = o.%3$I::text and j.token is null and not j.is_retry;
+      delete from ml.jobs as j using old_rows as o
+      where j.attachment_id = %2$s and j.row_key = o.%3$I::text and j.token is null and j.is_retry;
       return null;
     end
     $f$

@@ -6,28 +6,31 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_pending bigint[];
-  v_leased bigint[];
+  v_id smallint := (select a.id from ml.attachments as a where a.name = p_name);
+  v_ids bigint[];
   v_count integer;
 begin
-  -- A pending job is waited for: only a claim can hold it, and briefly. A leased one is taken only if it is free, because
-  -- its commit may be waiting for the very row that the caller has locked; that commit then meets the fence.
-  select array_agg(j.id) into v_pending
-  from (
-    select x.id from ml.jobs as x join ml.attachments as a on a.id = x.attachment_id
-    where a.name = p_name and x.row_key = p_row_key and x.token is null
-    for update of x
-  ) as j;
-  select array_agg(j.id) into v_leased
-  from (
-    select x.id from ml.jobs as x join ml.attachments as a on a.id = x.attachment_id
-    where a.name = p_name and x.row_key = p_row_key and x.token is not null
-    for update of x skip locked
-  ) as j;
+  -- A pending job is waited for: only a claim can hold it, and briefly. Once for each partial index.
+  v_ids := array(
+    select j.id from ml.jobs as j
+    where j.attachment_id = v_id and j.row_key = p_row_key and j.token is null and not j.is_retry
+    for update
+  ) || array(
+    select j.id from ml.jobs as j
+    where j.attachment_id = v_id and j.row_key = p_row_key and j.token is null and j.is_retry
+    for update
+  );
+  -- A leased one is taken only if it is free, because its commit may be at work on the very row that the caller has locked;
+  -- that commit meets the fence.
+  v_ids := v_ids || array(
+    select j.id from ml.jobs as j
+    where j.attachment_id = v_id and j.row_key = p_row_key and j.token is not null
+    for update skip locked
+  );
 
   with gone as (
     delete from ml.jobs as j using ml.attachments as a
-    where j.id = any (v_pending || v_leased) and a.id = j.attachment_id
+    where j.id = any (v_ids) and a.id = j.attachment_id
     returning j.*, a.name, a.source_table, a.model
   )
   insert into public.predictions (

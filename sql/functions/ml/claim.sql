@@ -18,14 +18,15 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_token uuid;
   v_attachments smallint[];
-  a record;
+  v_due record;
+  v_one record;
 begin
   if (p_limit between 1 and 10000) is not true then
     raise sqlstate 'PT422' using
       message = 'A claim takes 1 to 10000 jobs.', detail = 'LIMIT_OUT_OF_RANGE', hint = 'Lower p_limit.';
   end if;
+  perform set_config('rowcast.request_id', coalesce(p_request_id, p_worker), true);
   perform ml.accept_webhook(p_webhook_id, p_change);
   perform ml.reclaim_expired(p_limit);
 
@@ -34,7 +35,7 @@ begin
   join ml.models as m on m.name = x.model
   where p_models ? x.model and (m.breaker_until is null or m.breaker_until <= clock_timestamp());
 
-  for a in
+  for v_due in
     with due as (
       select j.id, j.attachment_id, j.row_key
       from ml.jobs as j
@@ -43,66 +44,22 @@ begin
       limit p_limit
       for update skip locked
     )
-    select
-      x.name, x.key_column, x.key_type, x.source_table, x.model, p_models ->> x.model as model_version,
-      m.batch_size, m.timeout_ms, m.lease_seconds, d.job_ids, d.row_keys
-    from (
-      select due.attachment_id, array_agg(due.id) as job_ids, array_agg(due.row_key) as row_keys
-      from due
-      group by due.attachment_id
-    ) as d
-    join ml.attachments as x on x.id = d.attachment_id
-    join ml.models as m on m.name = x.model
+    select due.attachment_id, array_agg(due.id) as job_ids, array_agg(due.row_key) as row_keys
+    from due
+    group by due.attachment_id
   loop
-    -- A token for each model, because a batch is committed, extended and given up as one.
-    v_token := gen_random_uuid();
-    return query execute format(
-      $q$
-      with picked as (
-        select * from unnest($1, $2) as p (id, row_key)
-      ), loaded as (
-        select p.id, p.row_key, case when t.%1$I is not null then ml.%2$I(t) end as input, t.%1$I is null as gone
-        from picked as p
-        left join %3$s as t on t.%1$I = p.row_key::%4$s
-      ), hashed as (
-        select l.*, sha256(convert_to(l.input::text, 'UTF8')) as hash from loaded as l
-      ), judged as (
-        select h.*, last_done.input_hash is not distinct from h.hash as unchanged
-        from hashed as h
-        left join lateral (
-          select r.input_hash, r.model_version
-          from public.predictions as r
-          where r.prediction = $3 and r.row_key = h.row_key and r.status = 'done'
-          order by r.created_at desc
-          limit 1
-        ) as last_done on last_done.model_version = $4
-      ), leased as (
-        update ml.jobs as j set token = $5, lease_until = clock_timestamp() + make_interval(secs => $6), input_hash = g.hash
-        from judged as g
-        where j.id = g.id and g.input is not null and not g.unchanged
-        returning j.id, g.row_key, g.input, j.attempts
-      ), dropped as (
-        delete from ml.jobs as j using judged as g
-        where j.id = g.id and (g.input is null or g.unchanged)
-        returning j.row_key, j.owner_id, j.attempts, j.enqueued_at, g.gone, g.input
-      ), receipts as (
-        insert into public.predictions (
-          prediction, source_table, row_key, owner_id, model, status, latency_ms, attempts, error, request_id
-        )
-        select
-          $3, $7, d.row_key, d.owner_id, $8, 'superseded',
-          greatest(0, extract(epoch from clock_timestamp() - d.enqueued_at) * 1000), d.attempts,
-          case when d.gone then 'ROW_GONE' else 'NO_INPUT' end, $9
-        from dropped as d
-        where d.input is null
-      )
-      select l.id, $5, $3, $8, l.row_key, l.input, l.attempts, $10, $11, $6
-      from leased as l
-      $q$,
-      a.key_column, a.name || '__input', a.source_table, a.key_type
-    ) using
-      a.job_ids, a.row_keys, a.name, a.model_version, v_token, a.lease_seconds, a.source_table::text, a.model,
-      coalesce(p_request_id, p_worker), a.batch_size, a.timeout_ms;
+    begin
+      return query select * from ml.lease(v_due.attachment_id, v_due.job_ids, v_due.row_keys, p_models);
+    exception when others then
+      -- An input that cannot be computed stands alone; the others of its batch are none the worse.
+      for v_one in select * from unnest(v_due.job_ids, v_due.row_keys) as u (id, row_key) loop
+        begin
+          return query select * from ml.lease(v_due.attachment_id, array[v_one.id], array[v_one.row_key], p_models);
+        exception when others then
+          perform ml.give_back(array[v_one.id], 'input_fault', sqlerrm, true);
+        end;
+      end loop;
+    end;
   end loop;
 end
 $$;

@@ -19,8 +19,8 @@ begin
     where t.%1$I = any (array(
       select k::%4$s from unnest($2) as k where pg_catalog.pg_input_is_valid(k, %5$L)
     ))
-    order by t.%1$I
-    on conflict (attachment_id, row_key) where token is null do update set
+    order by t.%1$I::text collate "C"
+    on conflict (attachment_id, row_key) where token is null and not is_retry do update set
       run_at = least(j.run_at, excluded.run_at), priority = least(j.priority, excluded.priority)
     $q$,
     a.key_column, case when a.owner_column is null then 'null::uuid' else format('t.%I', a.owner_column) end, a.source_table, a.key_type,

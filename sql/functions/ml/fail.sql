@@ -1,7 +1,7 @@
 -- Faults have classes (rule 6). item: charged, backs off, ends among the dead letters. batch: nobody is charged, all back
--- off; a job that was put off five times in such company is charged after all, or it would never end. provider: nobody
--- is charged, the whole model rests until the provider wants to be asked again. release: the worker stops; its jobs are
--- free at once. Definer, as in ml.claim.
+-- off; a job that was put off five times in such company is charged after all, or it would never end.
+-- provider: nobody is charged, the whole model rests until the provider wants to be asked again. release: the worker
+-- stops; its jobs are free at once. Definer, as in ml.claim.
 create or replace function ml.fail(
   p_token uuid,
   p_job_ids bigint[],
@@ -29,37 +29,32 @@ begin
   perform set_config('rowcast.request_id', coalesce(p_request_id, p_token::text), true);
 
   with mine as (
-    select j.id from ml.jobs as j
+    select j.id, j.deferrals from ml.jobs as j
     where j.token = p_token and j.id = any (p_job_ids)
     order by j.id
     for update
   )
-  select array_agg(m.id) into v_ids from mine as m;
-  if v_ids is null then
-    return 0;
-  end if;
+  select array_agg(m.id) filter (where m.deferrals < 5 or p_class <> 'batch'),
+    array_agg(m.id) filter (where m.deferrals >= 5 and p_class = 'batch')
+  into v_ids, v_worn
+  from mine as m;
 
   if p_class = 'item' then
-    return ml.retry_or_bury(v_ids, 'item_fault', p_error);
-  end if;
-
-  if p_class = 'batch' then
-    select array_agg(j.id) into v_worn from ml.jobs as j where j.id = any (v_ids) and j.deferrals >= 5;
-    if v_worn is not null then
-      return ml.retry_or_bury(v_worn, 'batch_fault', p_error)
-        + ml.put_back(array(select i from unnest(v_ids) as i where i <> all (v_worn)), p_class, '0'::interval);
-    end if;
+    return ml.give_back(v_ids, 'item_fault', p_error, true);
+  elsif p_class = 'batch' then
+    return ml.give_back(v_worn, 'batch_fault', p_error, true) + ml.give_back(v_ids, 'batch_fault', p_error, false);
+  elsif p_class = 'release' then
+    perform ml.hint();
+    return ml.give_back(v_ids, 'released', p_error, false, '0'::interval);
   end if;
 
   -- A provider's own wish is kept, within a second and an hour.
   v_wait := make_interval(secs => greatest(1, least(3600, coalesce(p_retry_after, 30))));
-  if p_class = 'provider' then
-    update ml.models as m set breaker_until = clock_timestamp() + v_wait, breaker_reason = left(p_error, 2000)
-    where m.name in (
-      select a.model from ml.jobs as j join ml.attachments as a on a.id = j.attachment_id where j.id = any (v_ids)
-    );
-  end if;
-  return ml.put_back(v_ids, p_class, v_wait);
+  update ml.models as m set breaker_until = clock_timestamp() + v_wait, breaker_reason = left(p_error, 2000)
+  where m.name in (
+    select a.model from ml.jobs as j join ml.attachments as a on a.id = j.attachment_id where j.id = any (v_ids)
+  );
+  return ml.give_back(v_ids, 'provider_fault', p_error, false, v_wait);
 end
 $$;
 

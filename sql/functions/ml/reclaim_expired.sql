@@ -1,5 +1,4 @@
--- A lease that ran out is a charged failure: whatever killed the worker may have been the job. The job goes back, or
--- yields to a newer pending one of the same row, or dies.
+-- A lease that ran out is a charged failure: whatever killed the worker may have been the job.
 create or replace function ml.reclaim_expired(p_limit integer)
 returns integer
 language sql
@@ -14,11 +13,9 @@ as $$
     order by j.lease_until
     limit p_limit
     for update skip locked
-  ), given_up as (
-    select ml.retry_or_bury(array_agg(e.id), 'lease_expired', 'The worker fell silent before it answered.', '0'::interval) as jobs
-    from expired as e
   )
-  select coalesce(g.jobs, 0) from given_up as g
+  select ml.give_back(array_agg(e.id), 'lease_expired', 'The worker fell silent before it answered.', true, '0'::interval)
+  from expired as e
 $$;
 
 comment on function ml.reclaim_expired(integer) is 'Takes back jobs whose lease ran out. Returns how many.';

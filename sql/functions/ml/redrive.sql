@@ -17,10 +17,12 @@ as $$
     ))
     returning d.attachment_id, d.row_key, d.owner_id
   ), back as (
-    insert into ml.jobs (attachment_id, row_key, owner_id)
-    select distinct on (r.attachment_id, r.row_key) r.attachment_id, r.row_key, r.owner_id
+    -- As new ones: whoever redrives wants the model asked.
+    insert into ml.jobs (attachment_id, row_key, owner_id, is_new)
+    select distinct on (r.attachment_id, r.row_key) r.attachment_id, r.row_key, r.owner_id, true
     from risen as r
-    on conflict (attachment_id, row_key) where token is null do nothing
+    order by r.attachment_id, r.row_key
+    on conflict (attachment_id, row_key) where token is null and not is_retry do nothing
   )
   select count(*) from risen
 $$;

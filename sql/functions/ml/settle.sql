@@ -5,10 +5,10 @@ create or replace function ml.settle(
   p_attachment ml.attachments,
   p_job_ids bigint[],
   p_fresh_ids bigint[],
-  p_found_keys text[],
+  p_locked_keys text[],
+  p_inputs jsonb[],
   p_results jsonb,
-  p_model_version text,
-  p_request_id text
+  p_model_version text
 )
 returns void
 language plpgsql
@@ -21,27 +21,31 @@ declare
 begin
   select array_agg(j.id) into v_unsettled
   from ml.jobs as j
+  join unnest(p_locked_keys, p_inputs) as f (row_key, input) on f.row_key = j.row_key and f.input is not null
   where j.id = any (p_job_ids)
     and j.id <> all (p_fresh_ids)
-    and j.row_key = any (p_found_keys)
+    -- A younger job will answer: of two jobs of a row the older one yields, and never both.
     and not exists (
       select from ml.jobs as newer
-      where newer.attachment_id = j.attachment_id and newer.row_key = j.row_key and newer.token is null
+      where newer.token is not null and newer.attachment_id = j.attachment_id and newer.row_key = j.row_key
+        and newer.id > j.id
     )
-    -- A newer job of the row may have been answered already, while this one was late.
+    -- Or has answered, while this one was late.
     and not exists (
       select from public.predictions as r
       where r.prediction = p_attachment.name and r.row_key = j.row_key and r.status = 'done' and r.created_at > j.enqueued_at
     );
 
+  v_unsettled := array(select unnest(v_unsettled) except select unnest(ml.yielding(v_unsettled)));
+
   with finished as (
     select j.*, j.id = any (p_fresh_ids) as fresh, r.value as result
     from ml.jobs as j
     join jsonb_array_elements(p_results) as r on (r.value ->> 'job_id')::bigint = j.id
-    where j.id = any (p_job_ids)
+    where j.id = any (p_job_ids) and j.token is not null
   ), gone as (
     delete from ml.jobs as j
-    where j.id = any (p_job_ids) and j.id <> all (coalesce(v_unsettled, '{}'))
+    where j.id = any (p_job_ids) and j.token is not null and j.id <> all (v_unsettled)
   )
   insert into public.predictions (
     prediction, source_table, row_key, owner_id, model, model_version, status, input_hash, output, interval_low,
@@ -53,14 +57,15 @@ begin
     case when f.fresh then f.result -> 'output' end,
     case when f.fresh then (f.result ->> 'low')::double precision end,
     case when f.fresh then (f.result ->> 'high')::double precision end,
-    greatest(0, extract(epoch from clock_timestamp() - f.enqueued_at) * 1000), f.attempts, left(p_request_id, 200)
+    greatest(0, extract(epoch from clock_timestamp() - f.enqueued_at) * 1000), f.attempts,
+    left(current_setting('rowcast.request_id', true), 200)
   from finished as f;
 
-  if v_unsettled is not null then
-    perform ml.retry_or_bury(v_unsettled, 'input_unstable', 'The input changes though no watched column does.');
+  if v_unsettled <> '{}' then
+    perform ml.give_back(v_unsettled, 'input_unstable', 'The input changes though no watched column does.', true);
   end if;
 end
 $$;
 
-comment on function ml.settle(ml.attachments, bigint[], bigint[], text[], jsonb, text, text) is
+comment on function ml.settle(ml.attachments, bigint[], bigint[], text[], jsonb[], jsonb, text) is
   'Receipts for a committed batch, and its jobs out of the queue.';

@@ -37,17 +37,22 @@ begin
   insert into public.pickup_requests (
     user_id, client_key, kind, origin_lat, origin_lng, dest_lat, dest_lng, estimate_seconds, eta_seconds
   )
-  values (
-    v_user, p_client_key, coalesce(p_kind, 'ride'), p_origin_lat, p_origin_lng, p_dest_lat, p_dest_lng, v_estimate,
+  select
+    u.id, p_client_key, coalesce(p_kind, 'ride'), p_origin_lat, p_origin_lng, p_dest_lat, p_dest_lng, v_estimate,
     v_estimate
-  )
+  from auth.users as u
+  where u.id = v_user
   on conflict (user_id, client_key) do nothing
   returning * into v_row;
 
   if v_row.id is null then
-    select r.* into strict v_row
+    select r.* into v_row
     from public.pickup_requests as r
     where r.user_id = v_user and r.client_key = p_client_key;
+    if not found then
+      raise sqlstate 'PT404' using
+        message = 'This account no longer exists.', detail = 'ACCOUNT_NOT_FOUND', hint = 'Sign in again.';
+    end if;
     if (v_row.origin_lat, v_row.origin_lng, v_row.dest_lat, v_row.dest_lng, v_row.kind)
       is distinct from (p_origin_lat, p_origin_lng, p_dest_lat, p_dest_lng, coalesce(p_kind, 'ride'))
     then

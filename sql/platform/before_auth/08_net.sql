@@ -1,8 +1,8 @@
 -- Stand-in: pg_net. Requests are queued by SQL and delivered by a task of the gateway, at most once.
 -- Same signatures, defaults and table columns; both tables unlogged like the original.
 -- Lacks: net.http_request() with callbacks, net.http_collect_response(), net.worker_restart(), the settings
--- pg_net.*. Narrower than the original: the tables, which hold headers and so credentials, are not open to
--- PUBLIC, therefore the functions run as their owner.
+-- pg_net.*. Narrower than the original: nothing is open to PUBLIC, only to the roles that the platform names. The
+-- tables, which hold headers and so credentials, are open to `postgres` alone; so the queueing runs as its owner.
 do $$
 begin
   if to_regtype('net.http_method') is null then
@@ -125,7 +125,17 @@ begin
 end
 $$;
 
--- net._standin_enqueue stays executable: it does what the public functions do and no more.
-grant usage on schema net to public;
+-- A role that a migration makes, such as the service's, gets nothing here: it could make the server call any URL.
+-- net._standin_enqueue is as executable as the functions that call it: it does what they do and no more.
+revoke all on schema net from public;
+revoke all on all functions in schema net from public;
+grant usage on schema net to supabase_functions_admin, postgres, anon, authenticated, service_role;
+grant execute on function
+  net.http_get(text, jsonb, jsonb, integer),
+  net.http_delete(text, jsonb, jsonb, integer, jsonb),
+  net.http_post(text, jsonb, jsonb, jsonb, integer),
+  net._urlencode_string(varchar),
+  net._standin_enqueue(text, text, jsonb, jsonb, bytea, integer)
+  to supabase_functions_admin, postgres, anon, authenticated, service_role;
 grant all on all tables in schema net to postgres;
 grant all on all sequences in schema net to postgres;

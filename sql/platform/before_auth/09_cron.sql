@@ -1,4 +1,5 @@
--- Stand-in: pg_cron. Same functions, tables and grants; a task of the gateway runs the jobs.
+-- Stand-in: pg_cron. Same functions and tables; a task of the gateway runs the jobs. Narrower than the original:
+-- PUBLIC, which may select from both tables there, gets nothing; the platform's grants to `postgres` are the same.
 -- Lacks: schedule_in_database(), the settings cron.*, and any run while the gateway is down. The original's
 -- row policies are left out, since `supabase db reset` drops every policy as `postgres`: row security without
 -- a policy shows nothing to roles that do not bypass it. A reset keeps the jobs; on the platform it drops them.
@@ -33,7 +34,7 @@ alter table cron.job enable row level security;
 alter table cron.job_run_details enable row level security;
 
 grant usage on schema cron to postgres with grant option;
-grant select on cron.job, cron.job_run_details to public;
+revoke all on cron.job, cron.job_run_details from public;
 grant select on cron.job to postgres with grant option;
 grant all on cron.job_run_details to postgres with grant option;
 revoke trigger on cron.job_run_details from postgres;

@@ -104,4 +104,5 @@ begin atomic
   select cron._standin_alter(current_user::text, job_id, schedule, command, database, username, active);
 end;
 
+revoke all on all functions in schema cron from public;
 grant execute on all functions in schema cron to postgres with grant option;

@@ -31,12 +31,18 @@ async function verifyUser(request: Request): Promise<void> {
     auth: { persistSession: false, autoRefreshToken: false },
   });
   const { data, error } = await auth.auth.getUser(token);
+  // Whoever sees 401 signs in again; so it is said only when Auth itself refused the token.
+  if (error && (!error.status || error.status >= 500)) {
+    console.error(JSON.stringify({ event: "auth unavailable", status: error.status, error: error.message }));
+    throw new Problem(503, "AUTH_UNAVAILABLE", "Auth is away, so the token could not be verified. Try again.");
+  }
   if (error || !data.user) throw refused;
 }
 
+const isObject = (x: unknown): x is Record<string, unknown> => typeof x === "object" && x !== null && !Array.isArray(x);
+
 function validate(body: unknown): { model: string; inputs: Record<string, unknown>[] } {
   const { model, inputs, ...rest } = (body ?? {}) as Record<string, unknown>;
-  const isObject = (x: unknown) => typeof x === "object" && x !== null && !Array.isArray(x);
   if (typeof model !== "string" || !/^[a-z][a-z0-9_]{0,39}$/.test(model)) {
     throw new Problem(422, "INVALID_PAYLOAD", "`model` is the name of a model.");
   }
@@ -47,14 +53,21 @@ function validate(body: unknown): { model: string; inputs: Record<string, unknow
   return { model, inputs };
 }
 
-async function askService(model: string, inputs: unknown[], requestId: string): Promise<Response> {
+type Answer = { status: number; body: Record<string, unknown> };
+
+/** What the service answered; its body is an object, or it is not the service that answered. */
+async function askService(model: string, inputs: unknown[], requestId: string): Promise<Answer> {
+  let status: number;
+  let text: string;
   try {
-    return await fetch(`${required("ROWCAST_SERVICE_URL")}/predict/${model}`, {
+    const answer = await fetch(`${required("ROWCAST_SERVICE_URL")}/predict/${model}`, {
       method: "POST",
       headers: { apikey: required("ROWCAST_SECRET_KEY"), "content-type": "application/json", "x-request-id": requestId },
       body: JSON.stringify({ inputs }),
       signal: AbortSignal.timeout(SERVICE_TIMEOUT_MS),
     });
+    status = answer.status;
+    text = await answer.text();
   } catch (error) {
     if (error instanceof Problem) throw error;
     if (error instanceof DOMException && error.name === "TimeoutError") {
@@ -62,16 +75,30 @@ async function askService(model: string, inputs: unknown[], requestId: string): 
     }
     throw new Problem(503, "SERVICE_UNAVAILABLE", "The prediction service is away. Rows are predicted when it is back.");
   }
+  try {
+    const body = JSON.parse(text);
+    if (isObject(body)) return { status, body };
+  } catch {
+    // Not JSON: a proxy's page, say. It is refused like JSON of another shape.
+  }
+  throw failed(status, "a body that is no JSON object", requestId);
+}
+
+/** What is wrong between us and the service goes to the log: it is not the user's to know. */
+function failed(status: number, details: unknown, requestId: string): Problem {
+  console.error(JSON.stringify({ event: "service refused", status, details, request_id: requestId }));
+  return new Problem(502, "PREDICTION_FAILED", "The prediction service could not answer this.");
 }
 
 Deno.serve(post(async (request, requestId) => {
   await verifyUser(request);
   const { model, inputs } = validate(await readJson(request, MAX_BODY_BYTES));
-  const answer = await askService(model, inputs, requestId);
-  const body = await answer.json();
-  if (answer.ok) return json(body, 200, requestId);
-  // What the user did wrong is passed on; what is wrong between us and the service is not the user's to know.
-  if (answer.status === 404 || answer.status === 422) throw new Problem(answer.status, body.details, body.message);
-  console.error(JSON.stringify({ event: "service refused", status: answer.status, details: body.details, request_id: requestId }));
-  throw new Problem(502, "PREDICTION_FAILED", "The prediction service could not answer this.");
+  const { status, body } = await askService(model, inputs, requestId);
+  if (status === 200) return json(body, 200, requestId);
+  // What the user did wrong is passed on.
+  const { details, message } = body;
+  if ((status === 404 || status === 422) && typeof details === "string" && typeof message === "string") {
+    throw new Problem(status, details, message);
+  }
+  throw failed(status, details, requestId);
 }));
