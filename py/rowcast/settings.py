@@ -18,7 +18,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ROWCAST_", extra="ignore", frozen=True)
 
     db_url: SecretStr
-    """As role rowcast_service; direct or session mode, so that LISTEN works."""
+    """As role rowcast_service; direct or session mode, unless `listen` is off."""
     secret_key: SecretStr = Field(min_length=16)
     """Opens POST /predict/{model}; the project's sb_secret_ key or one of your own."""
     webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(min_length=1)
@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     """Most jobs taken by one claim."""
     concurrency: int = Field(default=2, ge=1, le=64)
     """Claims worked on at a time."""
+    listen: bool = True
+    """Sleep under LISTEN. Off behind a transaction-mode pooler, where it cannot work: then poll."""
     poll_seconds: float = Field(default=1.0, gt=0, le=60)
     """Longest sleep without a look at the queue."""
     heartbeat_seconds: float = Field(default=5.0, gt=0, le=300)

@@ -257,3 +257,16 @@ async def test_an_hour_without_the_database_does_not_end_the_loop(
         monkeypatch.setattr(service.worker, "_turn", turn)
         execute(notes, "insert into public.notes (x) values (3)")
         await settled(notes)
+
+
+async def test_without_listen_it_polls_and_shares_no_session_state(
+    notes: str, start: Start
+) -> None:
+    async with start(listen=False, poll_seconds=0.05):
+        execute(notes, "insert into public.notes (x) values (7)")
+        await settled(notes, "select 1 from public.notes where score = 7")
+        assert execute(
+            notes,
+            "select count(*) from pg_stat_activity"
+            " where datname = current_database() and application_name like '% sleeper'",
+        ) == [(0,)]

@@ -110,7 +110,8 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.service = service
     worker = service.worker
     async with service.database:
-        loop = asyncio.create_task(worker.run(settings.db_url.get_secret_value(), service.name))
+        listen_url = settings.db_url.get_secret_value() if settings.listen else None
+        loop = asyncio.create_task(worker.run(listen_url, service.name))
         service.loop = loop
         beating = asyncio.create_task(worker.beat())
         log.info("started", worker=service.name, models=sorted(service.runners))

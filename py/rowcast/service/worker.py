@@ -69,15 +69,18 @@ class Worker:
 
     # -- the loop ------------------------------------------------------------------------------
 
-    async def run(self, url: str, name: str) -> None:
-        """Claim and work until `stop`; a database that is away is waited for."""
+    async def run(self, listen_url: str | None, name: str) -> None:
+        """Claim and work until `stop`; a database that is away is waited for.
+
+        Without `listen_url` it polls.
+        """
         sleeper: Sleeper | None = None
         failures = 0
         try:
             while not self.stopping:
                 try:
-                    if sleeper is None:
-                        sleeper = await Sleeper.connect(url, name, self._poll_seconds)
+                    if sleeper is None and listen_url is not None:
+                        sleeper = await Sleeper.connect(listen_url, name, self._poll_seconds)
                     await self._turn(sleeper)
                     failures = 0
                 except DATABASE_AWAY as fault:
@@ -122,8 +125,11 @@ class Worker:
             self._start(jobs)
         return len(jobs)
 
-    async def _turn(self, sleeper: Sleeper) -> None:
+    async def _turn(self, sleeper: Sleeper | None) -> None:
         if await self._claim_and_start():
+            return
+        if sleeper is None:
+            await _until(self._stopping, self._poll_seconds)
             return
         if not await sleeper.begin():
             return
