@@ -96,6 +96,17 @@ async def test_a_hung_model_times_out_and_is_left_alone_after_a_few() -> None:
     runner.close()
 
 
+async def test_a_call_that_nobody_waits_for_any_more_is_counted_too() -> None:
+    model = FaultyModel()
+    runner = Runner(model, calls=1)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(runner.run([{"fault": "hang"}], seconds=60), 0.05)
+    assert runner.hung == 1
+    model.release.set()
+    await until(lambda: runner.hung == 0)
+    runner.close()
+
+
 async def test_waiting_for_a_thread_is_not_the_models_time() -> None:
     model = FaultyModel()
     runner = Runner(model, calls=1)

@@ -118,12 +118,14 @@ class Runner:
             call = loop.run_in_executor(self._executor, self.model.predict, inputs)
             try:
                 answers = await asyncio.wait_for(asyncio.shield(call), seconds)
-            except TimeoutError:
+            except (TimeoutError, asyncio.CancelledError) as fault:
                 if call.done():
                     raise  # the model's own
                 self.hung += 1
                 call.add_done_callback(self._returned)
-                raise TimeoutError(f"no answer within {seconds:g} s") from None
+                if isinstance(fault, TimeoutError):
+                    raise TimeoutError(f"no answer within {seconds:g} s") from None
+                raise
         if len(answers) != len(inputs):
             raise ValueError(f"WRONG_LENGTH: {len(answers)} answers to {len(inputs)} inputs")
         return answers
