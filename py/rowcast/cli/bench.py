@@ -1,8 +1,9 @@
-"""`rowcast bench …`: measurements on the running stack."""
+"""`rowcast bench …`: measurements on the running stack; `queue` brings a stack of its own."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -50,6 +51,36 @@ def latency(
     out.print(table)
     if found.missing:
         raise RowcastError(f"{found.missing} requests had no answer", "./rowcast logs service")
+
+
+@app.command()
+def queue(
+    only: Annotated[
+        str,
+        typer.Option(
+            help="Of drain, latency, insert, bulk, unrelated, backlog, held-snapshot, poll;"
+            " comma-separated, all when empty."
+        ),
+    ] = "",
+    systems: Annotated[
+        str,
+        typer.Option(
+            help="Of ours, pgmq, pgmq-notify, procrastinate, graphile-worker, graphile-grouped,"
+            " pg-boss, 'no trigger'; comma-separated, all when empty."
+        ),
+    ] = "",
+    runs: Annotated[int, typer.Option(min=1, max=50, help="Runs of each cell.")] = 5,
+    batch: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Jobs that ours claims at its best.")
+    ] = 1000,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for results.json and the plot.")
+    ] = None,
+) -> None:
+    """This queue beside procrastinate, graphile-worker, pg-boss, pgmq; in a stack of its own."""
+    from rowcast.bench.queue.command import race
+
+    race(only, systems, runs, batch, out_dir)
 
 
 def _quantiles(values: NDArray[np.float64]) -> list[str]:
