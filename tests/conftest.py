@@ -165,7 +165,16 @@ def _container() -> Iterator[Server]:
         CONTAINER_IMAGE, username="supabase_admin", password="postgres", dbname="postgres"
     ) as container:
         url = container.get_connection_url(driver=None)
+        _stand_in_for_realtime(url)
         yield Server(url, url.replace("supabase_admin:", "postgres:", 1))
+
+
+def _stand_in_for_realtime(admin_url: str) -> None:
+    """The image holds the database alone; realtime.messages is made by the Realtime server."""
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        if connection.execute("select to_regclass('realtime.messages')").fetchone() == (None,):
+            for file in sorted((bootstrap.PLATFORM / "before_auth").glob("*_realtime*.sql")):
+                connection.execute(file.read_bytes())
 
 
 def _docker_is_away() -> bool:
