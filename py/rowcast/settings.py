@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from rowcast import models
 from rowcast.errors import RowcastError
 
 
@@ -47,6 +48,14 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
+
+    @field_validator("models")
+    @classmethod
+    def _check_models(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in models.names():
+                raise ValueError(f"no model {name!r}; there are: {', '.join(models.names())}")
+        return value
 
     @field_validator("webhook_secrets")
     @classmethod

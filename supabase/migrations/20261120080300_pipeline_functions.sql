@@ -32,6 +32,7 @@ language plpgsql
 volatile
 security invoker
 set search_path = ''
+set client_min_messages = warning
 as $$
 declare
   v_name text;
@@ -44,10 +45,7 @@ begin
     where p.pronamespace = 'ml'::regnamespace
       and (
         p.proname = v_name || '__input'
-        or p.proname in (
-          'tg_' || v_name || '__insert', 'tg_' || v_name || '__update',
-          'tg_' || v_name || '__delete', 'tg_' || v_name || '__truncate'
-        )
+        or p.proname in ('tg_' || v_name || '__insert', 'tg_' || v_name || '__update')
       )
   loop
     execute format('drop function %s cascade', v_routine);
@@ -63,6 +61,8 @@ comment on function ml.detach_triggers(smallint) is 'Drops what ml.attach_trigge
 -- transition tables: a bulk write costs one insert, in key order, so that two writers cannot deadlock. A column list is not
 -- allowed beside transition tables, so the update trigger compares the watched columns itself. Definer: writers have no right
 -- on the queue.
+-- Deliberately absent: triggers for DELETE and TRUNCATE. A claim finds the row gone and drops the job; a trigger that took
+-- jobs away would lock what a commit holds, and the reverse.
 create or replace function ml.attach_triggers(p_attachment_id smallint)
 returns void
 language plpgsql
@@ -87,7 +87,8 @@ declare
       order by n.%3$I::text collate "C"
       on conflict (attachment_id, row_key) where token is null and not is_retry do update set
         run_at = least(j.run_at, excluded.run_at), priority = least(j.priority, excluded.priority),
-        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, attempts = 0, deferrals = 0;
+        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, attempts = 0, deferrals = 0,
+        enqueued_at = case when excluded.is_new then excluded.enqueued_at else j.enqueued_at end;
       if found then
         perform ml.hint();
       end if;
@@ -117,43 +118,13 @@ begin
     ),
     format('o.%I is null', a.key_column)
   );
-  -- Only what is pending is called off: a running job's commit finds the row gone. Touching it here could deadlock.
-  execute format(
-    $q$
-    create function ml.%1$I() returns trigger
-    language plpgsql volatile security definer set search_path = '' as $f$
-    begin
-      -- Once for each partial index.
-      delete from ml.jobs as j using old_rows as o
-      where j.attachment_id = %2$s and j.row_key = o.%3$I::text and j.token is null and not j.is_retry;
-      delete from ml.jobs as j using old_rows as o
-      where j.attachment_id = %2$s and j.row_key = o.%3$I::text and j.token is null and j.is_retry;
-      return null;
-    end
-    $f$
-    $q$, 'tg_' || a.name || '__delete', a.id, a.key_column
-  );
-  execute format(
-    $q$
-    create function ml.%1$I() returns trigger
-    language plpgsql volatile security definer set search_path = '' as $f$
-    begin
-      delete from ml.jobs as j where j.attachment_id = %2$s and j.token is null;
-      return null;
-    end
-    $f$
-    $q$, 'tg_' || a.name || '__truncate', a.id
-  );
-
-  foreach v_event in array array['insert', 'update', 'delete', 'truncate'] loop
+  foreach v_event in array array['insert', 'update'] loop
     execute format(
       'create trigger %I after %s on %s %s for each statement execute function ml.%I()',
       '_800_predict_' || a.name || '_' || v_event, v_event, a.source_table,
       case v_event
         when 'insert' then 'referencing new table as new_rows'
         when 'update' then 'referencing old table as old_rows new table as new_rows'
-        when 'delete' then 'referencing old table as old_rows'
-        else ''
       end,
       'tg_' || a.name || '__' || v_event
     );
@@ -412,9 +383,9 @@ comment on function ml.accept_webhook(text, jsonb) is
 -- end file
 
 -- file: sql/functions/ml/yielding.sql
--- The younger job is only locked if it is free: a writer may hold it to the end of its transaction. Then the older one stays,
--- and is asked again when it is claimed. Two look-ups, each in its own partial index, and none for a job that is fresh: what
--- would be younger than that has merged into it.
+-- Rule 3 for jobs that were leased once: of two jobs of a row the older one yields, and never both. The younger one, pending
+-- or leased, is only locked if it is free: a writer may hold it to the end of its transaction. Then the older one stays, and
+-- ml.lease asks again. One look-up for each partial index, and none for a fresh job: what would be younger has merged into it.
 create or replace function ml.yielding(p_job_ids bigint[])
 returns bigint[]
 language sql
@@ -433,12 +404,16 @@ as $$
       select j.id from ml.jobs as j
       where j.attachment_id = old.attachment_id and j.row_key = old.row_key and j.id > old.id
         and j.token is null and j.is_retry
+      union all
+      select j.id from ml.jobs as j
+      where j.attachment_id = old.attachment_id and j.row_key = old.row_key and j.id > old.id
+        and j.token is not null
     ) as young
     where old.id = any (p_job_ids) and (old.is_retry or old.token is not null)
   ), locked as (
     select j.id
     from ml.jobs as j
-    where j.id = any (array(select c.young_id from candidates as c)) and j.token is null
+    where j.id = any (array(select c.young_id from candidates as c))
     order by j.id
     for update skip locked
   ), inherited as (
@@ -446,6 +421,12 @@ as $$
     from candidates as c
     join locked as l on l.id = c.young_id
     where j.id = l.id and c.is_new and not j.is_new
+  ), blocked as (
+    -- Its younger one is in somebody's hands just now.
+    update ml.jobs as j set run_at = clock_timestamp() + interval '1 second'
+    from candidates as c
+    where j.id = c.old_id and j.token is null
+      and not exists (select from locked as l join candidates as x on x.young_id = l.id where x.old_id = j.id)
   )
   select coalesce(array_agg(distinct c.old_id), '{}')
   from candidates as c
@@ -453,7 +434,7 @@ as $$
 $$;
 
 comment on function ml.yielding(bigint[]) is
-  'Of these jobs, those that yield to a younger pending job of their row; it inherits that the row is new.';
+  'Of these jobs, those that yield to a younger job of their row; it inherits that the row is new. A pending one that would, but cannot lock it, is put off for a second.';
 -- end file
 
 -- file: sql/functions/ml/give_back.sql
@@ -495,6 +476,10 @@ begin
       -- Exponential, at most an hour, with 20 % of jitter either way.
       run_at = clock_timestamp() + coalesce(
         p_wait,
+        -- Whoever holds the row has held it for a while, and may go on: a quarter of the job's age, a minute at most.
+        case when p_reason = 'row_busy' then
+          make_interval(secs => least(60, greatest(1, extract(epoch from clock_timestamp() - g.enqueued_at) / 4)))
+        end,
         make_interval(secs => least(
           3600, g.backoff_seconds * 2 ^ least(case when p_charge then g.attempts else g.deferrals end, 20)
         ) * (0.8 + 0.4 * random()))
@@ -632,18 +617,17 @@ begin
   join unnest(p_locked_keys, p_inputs) as f (row_key, input) on f.row_key = j.row_key and f.input is not null
   where j.id = any (p_job_ids)
     and j.id <> all (p_fresh_ids)
-    -- A younger job will answer: of two jobs of a row the older one yields, and never both.
-    and not exists (
-      select from ml.jobs as newer
-      where newer.token is not null and newer.attachment_id = j.attachment_id and newer.row_key = j.row_key
-        and newer.id > j.id
-    )
-    -- Or has answered, while this one was late.
-    and not exists (
-      select from public.predictions as r
-      where r.prediction = p_attachment.name and r.row_key = j.row_key and r.status = 'done' and r.created_at > j.enqueued_at
-    );
-
+    -- Unless the row's last answer was to what it holds now.
+    and (
+      select
+        last.status = 'done' and last.input_hash = sha256(convert_to(f.input::text, 'UTF8'))
+        and (not j.is_new or last.created_at > j.enqueued_at)
+      from public.predictions as last
+      where last.prediction = p_attachment.name and last.row_key = j.row_key and last.status <> 'superseded'
+      order by last.created_at desc, last.id desc
+      limit 1
+    ) is not true;
+  -- Or a younger job will answer.
   v_unsettled := array(select unnest(v_unsettled) except select unnest(ml.yielding(v_unsettled)));
 
   with finished as (
@@ -683,7 +667,7 @@ comment on function ml.settle(ml.attachments, bigint[], bigint[], text[], jsonb[
 -- The inputs are read first, since only that can fail for a row's sake; nothing is returned unless all is well.
 -- A job is dropped without a call when its row is gone or has no input (superseded), or when the row's last answer was to
 -- the same input, by the same model in the same version, under the same attachment, and to this very row: an answer from
--- before the row was inserted went to another of the same key. A retry is dropped as well when a younger job of its row waits.
+-- before the row was inserted went to another of the same key. A retry is dropped as well when there is a younger job.
 create or replace function ml.lease(
   p_attachment_id smallint,
   p_job_ids bigint[],
@@ -723,16 +707,17 @@ begin
   ), settled as (
     select g.*, (
       select
-        last_done.input_hash = g.hash and last_done.model = a.model
-        and last_done.model_version = p_models ->> a.model and last_done.created_at > a.updated_at
-        and (not j.is_new or last_done.created_at > j.enqueued_at)
-      from public.predictions as last_done
-      where last_done.prediction = a.name and last_done.row_key = g.row_key and last_done.status = 'done'
-      order by last_done.created_at desc
+        last.status = 'done' and last.input_hash = g.hash and last.model = a.model
+        and last.model_version = p_models ->> a.model and last.created_at > a.updated_at
+        and (not j.is_new or last.created_at > j.enqueued_at)
+      from public.predictions as last
+      where last.prediction = a.name and last.row_key = g.row_key and last.status <> 'superseded'
+      order by last.created_at desc, last.id desc
       limit 1
     ) is true as answered, g.id = any (v_yielding) as yields
     from judged as g
-    join ml.jobs as j on j.id = g.id
+    -- Less those that ml.yielding has just put off.
+    join ml.jobs as j on j.id = g.id and j.run_at <= clock_timestamp()
   ), leased as (
     update ml.jobs as j set
       token = v_token, lease_until = clock_timestamp() + make_interval(secs => m.lease_seconds), input_hash = g.hash
@@ -882,7 +867,7 @@ grant execute on function ml.heartbeat(text, jsonb, uuid[]) to rowcast_service;
 -- file: sql/functions/ml/commit.sql
 -- The fence. Jobs are locked by their token, then the rows; the input is derived again under that lock, and only rows whose
 -- hash still matches are written. Everything else is superseded, but for rows that somebody else has locked: those are put
--- back for a second, uncharged. Definer, as in ml.claim.
+-- back for a while, uncharged. Definer, as in ml.claim.
 create or replace function ml.commit(
   p_token uuid,
   p_results jsonb,
@@ -939,7 +924,7 @@ begin
 
     if cardinality(v_locked_keys) is distinct from cardinality(v_row_keys) then
       v_busy_ids := ml.busy_jobs(a, v_job_ids, v_locked_keys);
-      perform ml.give_back(v_busy_ids, 'row_busy', null, false, '1 second'::interval);
+      perform ml.give_back(v_busy_ids, 'row_busy', null, false);
     end if;
     perform ml.settle(a, v_job_ids, coalesce(v_fresh_ids, '{}'), v_locked_keys, v_inputs, p_results, p_model_version);
   end if;
@@ -1084,11 +1069,18 @@ comment on function ml.cancel(text, text, text) is
 -- file: sql/functions/ml/redrive.sql
 create or replace function ml.redrive(p_name text default null, p_limit integer default 1000)
 returns bigint
-language sql
+language plpgsql
 volatile
 security invoker
 set search_path = ''
 as $$
+declare
+  v_count bigint;
+begin
+  if p_name is not null and not exists (select from ml.attachments as a where a.name = p_name) then
+    raise exception 'no prediction is attached under the name %', p_name using detail = 'PREDICTION_NOT_FOUND';
+  end if;
+
   with risen as (
     delete from ml.dead_letters as d
     where d.id = any (array(
@@ -1106,9 +1098,12 @@ as $$
     select distinct on (r.attachment_id, r.row_key) r.attachment_id, r.row_key, r.owner_id, true
     from risen as r
     order by r.attachment_id, r.row_key
-    on conflict (attachment_id, row_key) where token is null and not is_retry do nothing
+    on conflict (attachment_id, row_key) where token is null and not is_retry do update set
+      is_new = true, enqueued_at = excluded.enqueued_at
   )
-  select count(*) from risen
+  select count(*) into v_count from risen;
+  return v_count;
+end
 $$;
 
 comment on function ml.redrive(text, integer) is
@@ -1334,5 +1329,13 @@ grant execute on function public.health_detailed() to authenticated, service_rol
 -- end file
 
 select ml.maintain();
-select cron.schedule('rowcast-maintain', '7 * * * *', 'select ml.maintain()');
-select cron.schedule('rowcast-wakeup', '10 seconds', 'select ml.send_wakeup()');
+
+-- Without pg_cron the operator runs ml.maintain() by other means, and no wake-ups are posted.
+do $$
+begin
+  if to_regnamespace('cron') is not null then
+    perform cron.schedule('rowcast-maintain', '7 * * * *', 'select ml.maintain()');
+    perform cron.schedule('rowcast-wakeup', '10 seconds', 'select ml.send_wakeup()');
+  end if;
+end
+$$;

@@ -84,7 +84,7 @@ def test_a_table_with_a_number_as_key_and_no_owner(notes: Connection, worker: Wo
 def test_the_same_call_again_changes_nothing(notes: Connection) -> None:
     first = attach(notes)
     before = column(notes, GENERATED)
-    assert len(before) == 9  # input, four trigger functions, four triggers
+    assert len(before) == 5  # input, two trigger functions, two triggers
     write(notes, "waits")
     assert attach(notes) == first
     assert column(notes, GENERATED) == before
@@ -157,11 +157,11 @@ def test_a_name_is_a_plain_identifier(notes: Connection, name: str) -> None:
         attach(notes, name=name)
 
 
-def test_the_longest_name_keeps_its_four_triggers_apart(notes: Connection, worker: Worker) -> None:
+def test_the_longest_name_keeps_its_two_triggers_apart(notes: Connection, worker: Worker) -> None:
     attach(notes, name="a" * 40)
     write(notes, "hello")
     assert len(worker.claim()) == 1
-    assert value(notes, "select count(*) from pg_trigger where tgname ~ '_predict_aaa'") == 4
+    assert value(notes, "select count(*) from pg_trigger where tgname ~ '_predict_aaa'") == 2
     assert value(notes, "select ml.detach(%s)", ["a" * 40]) is True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,16 +94,34 @@ def test_an_edit_makes_a_tired_job_fresh(db: Connection, rider: UUID) -> None:
     assert job.fetchone() == (0, 0, 100, True)
 
 
-def test_delete_calls_off_what_is_pending(db: Connection, rider: UUID) -> None:
+def test_nothing_is_predicted_for_a_row_that_was_deleted(db: Connection, rider: UUID) -> None:
     first, second = pickups(db, rider, 2)
     db.execute("delete from public.pickup_requests where id = %s", [first])
-    assert pending(db) == [str(second)]
+    assert [job.row_key for job in Worker(db, {"eta": "1"}).claim()] == [str(second)]
+    assert pending(db) == []
 
 
-def test_truncate_calls_off_what_is_pending(db: Connection, rider: UUID) -> None:
+def test_nothing_is_predicted_for_a_table_that_was_emptied(db: Connection, rider: UUID) -> None:
     pickups(db, rider, 3)
     db.execute("truncate public.pickup_requests")
+    assert Worker(db, {"eta": "1"}).claim() == []
     assert pending(db) == []
+
+
+def test_a_row_that_comes_again_while_its_first_job_waits_is_new(
+    db: Connection, rider: UUID
+) -> None:
+    (pickup,) = pickups(db, rider)
+    row = value(db, "select to_jsonb(p) from public.pickup_requests as p")
+    db.execute("update ml.jobs set enqueued_at = now() - interval '1 hour', is_new = false")
+    db.execute("delete from public.pickup_requests")
+    db.execute(
+        "insert into public.pickup_requests"
+        " select * from jsonb_populate_record(null::public.pickup_requests, %s::jsonb)",
+        [json.dumps(row)],
+    )
+    query = "select row_key, is_new, enqueued_at > now() - interval '1 minute' from ml.jobs"
+    assert db.execute(query.encode()).fetchall() == [(str(pickup), True, True)]
 
 
 def test_delete_leaves_a_running_job_to_its_commit(db: Connection, rider: UUID) -> None:

@@ -136,7 +136,9 @@ def test_a_trip_round_the_world_is_quoted_but_not_booked(db: Connection, rider: 
         assert value(db, "select eta_seconds from public.quote_eta(%s, %s, %s, %s)", place) > 604800
         with refused(db, "PT422", "TRIP_TOO_LONG"):
             request(db, place)
-    assert (count(db), pending(db)) == (0, [])
+    assert count(db) == 0
+    assert Worker(db, {"eta": "1"}).claim() == []
+    assert pending(db) == []
 
 
 @pytest.mark.parametrize("key", ["", "x" * 101, None])
@@ -417,4 +419,6 @@ def test_a_deleted_account_takes_pickups_and_waiting_jobs_along(db: Connection) 
     user = make_user(db)
     pickups(db, user, 2)
     db.execute("delete from auth.users where id = %s", [user])
-    assert (count(db), pending(db)) == (0, [])
+    assert count(db) == 0
+    assert Worker(db, {"eta": "1"}).claim() == []
+    assert pending(db) == []

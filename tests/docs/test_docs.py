@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from rowcast.models.eta_closed_form import closed_form_seconds
+from rowcast.stack import install
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -86,6 +89,33 @@ def shell(stack: Stack) -> Shell:
 @needs_curl
 def test_the_readme_works_when_pasted(shell: Shell) -> None:
     assert run_document(ROOT / "README.md", shell) >= 6
+
+
+def test_the_readmes_javascript_runs_when_saved(stack: Stack) -> None:
+    (script,) = (text for language, text in blocks(ROOT / "README.md") if language == "js")
+    status = stack.status()
+    done = subprocess.run(
+        [str(install.node_binary()), "--input-type=module", "-"],
+        input=script,
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "SUPABASE_URL": status.api_url,
+            "SUPABASE_PUBLISHABLE_KEY": status.publishable_key,
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("true {")
+
+
+def test_the_examples_numbers_are_the_closed_forms() -> None:
+    seconds = round(float(closed_form_seconds(37.7749, -122.4194, 37.8044, -122.2712)))
+    for document in ("README.md", "docs/reference/api.md"):
+        assert f'"eta_seconds": {seconds}' in (ROOT / document).read_text()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from rowcast.stack import install
-from tests.e2e.riders import Rider, invoke, new_rider, stopped
+from tests.e2e.riders import PASSWORD, Rider, invoke, new_rider, stopped
 
 if TYPE_CHECKING:
     from rowcast.stack.stack import Stack
@@ -153,3 +153,22 @@ async def test_the_same_key_is_the_same_pickup(stack: Stack) -> None:
         assert len({answer["id"] for answer in answers}) == 1
         mine: Any = (await rider.client.rpc("my_pickups").execute()).data
         assert len(mine) == 1
+
+
+async def test_the_name_given_at_sign_up_is_in_the_profile(stack: Stack) -> None:
+    status = stack.status()
+    async with httpx.AsyncClient(base_url=status.api_url) as http:
+        http.headers["apikey"] = status.publishable_key
+        body = {
+            "email": f"named-{uuid.uuid4()}@example.com",
+            "password": PASSWORD,
+            "data": {"display_name": "Ann"},
+        }
+        session = (await http.post("/auth/v1/signup", json=body)).json()
+        http.headers["authorization"] = f"Bearer {session['access_token']}"
+        first = (await http.post("/rest/v1/rpc/me")).json()
+        assert first["display_name"] == "Ann"
+        assert (await http.post("/rest/v1/rpc/sync_profile")).json() == first
+        again = {"email": body["email"], "password": PASSWORD}
+        signed_in = await http.post("/auth/v1/token?grant_type=password", json=again)
+        assert signed_in.json()["user"]["user_metadata"]["display_name"] == "Ann"

@@ -107,6 +107,7 @@ CREATE FUNCTION ml.detach(p_name text) RETURNS boolean
 CREATE FUNCTION ml.detach_triggers(p_attachment_id smallint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
+    SET client_min_messages TO 'warning'
     AS -- as in sql/functions
 
 CREATE FUNCTION ml.enqueue(p_attachment_id smallint, p_row_keys text[], p_priority smallint DEFAULT 100) RETURNS bigint
@@ -200,7 +201,7 @@ CREATE FUNCTION ml.reclaim_expired(p_limit integer) RETURNS integer
     AS -- as in sql/functions
 
 CREATE FUNCTION ml.redrive(p_name text DEFAULT NULL::text, p_limit integer DEFAULT 1000) RETURNS bigint
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS -- as in sql/functions
 
@@ -214,20 +215,6 @@ CREATE FUNCTION ml.settle(p_attachment ml.attachments, p_job_ids bigint[], p_fre
     SET search_path TO ''
     AS -- as in sql/functions
 
-CREATE FUNCTION ml.tg_pickup_eta__delete() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-    begin
-      -- Once for each partial index.
-      delete from ml.jobs as j using old_rows as o
-      where j.attachment_id = 1 and j.row_key = o.id::text and j.token is null and not j.is_retry;
-      delete from ml.jobs as j using old_rows as o
-      where j.attachment_id = 1 and j.row_key = o.id::text and j.token is null and j.is_retry;
-      return null;
-    end
-    $$;
-
 CREATE FUNCTION ml.tg_pickup_eta__insert() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -240,20 +227,11 @@ CREATE FUNCTION ml.tg_pickup_eta__insert() RETURNS trigger
       order by n.id::text collate "C"
       on conflict (attachment_id, row_key) where token is null and not is_retry do update set
         run_at = least(j.run_at, excluded.run_at), priority = least(j.priority, excluded.priority),
-        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, attempts = 0, deferrals = 0;
+        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, attempts = 0, deferrals = 0,
+        enqueued_at = case when excluded.is_new then excluded.enqueued_at else j.enqueued_at end;
       if found then
         perform ml.hint();
       end if;
-      return null;
-    end
-    $$;
-
-CREATE FUNCTION ml.tg_pickup_eta__truncate() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-    begin
-      delete from ml.jobs as j where j.attachment_id = 1 and j.token is null;
       return null;
     end
     $$;
@@ -270,7 +248,8 @@ CREATE FUNCTION ml.tg_pickup_eta__update() RETURNS trigger
       order by n.id::text collate "C"
       on conflict (attachment_id, row_key) where token is null and not is_retry do update set
         run_at = least(j.run_at, excluded.run_at), priority = least(j.priority, excluded.priority),
-        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, attempts = 0, deferrals = 0;
+        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, attempts = 0, deferrals = 0,
+        enqueued_at = case when excluded.is_new then excluded.enqueued_at else j.enqueued_at end;
       if found then
         perform ml.hint();
       end if;
@@ -682,7 +661,7 @@ CREATE INDEX dead_letters_attachment_id_idx ON ml.dead_letters USING btree (atta
 
 CREATE INDEX jobs_due_idx ON ml.jobs USING btree (priority, run_at, id) WHERE (token IS NULL);
 
-CREATE INDEX jobs_lease_idx ON ml.jobs USING btree (lease_until) WHERE (token IS NOT NULL);
+CREATE INDEX jobs_lease_idx ON ml.jobs USING btree (attachment_id, row_key, lease_until) WHERE (token IS NOT NULL);
 
 CREATE UNIQUE INDEX jobs_pending_key ON ml.jobs USING btree (attachment_id, row_key) WHERE ((token IS NULL) AND (NOT is_retry));
 
@@ -722,11 +701,7 @@ CREATE TRIGGER _100_guard_status BEFORE UPDATE ON public.pickup_requests FOR EAC
 
 CREATE TRIGGER _100_touch BEFORE UPDATE ON public.profiles FOR EACH ROW EXECUTE FUNCTION private.tg_profiles__touch();
 
-CREATE TRIGGER _800_predict_pickup_eta_delete AFTER DELETE ON public.pickup_requests REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION ml.tg_pickup_eta__delete();
-
 CREATE TRIGGER _800_predict_pickup_eta_insert AFTER INSERT ON public.pickup_requests REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ml.tg_pickup_eta__insert();
-
-CREATE TRIGGER _800_predict_pickup_eta_truncate AFTER TRUNCATE ON public.pickup_requests FOR EACH STATEMENT EXECUTE FUNCTION ml.tg_pickup_eta__truncate();
 
 CREATE TRIGGER _800_predict_pickup_eta_update AFTER UPDATE ON public.pickup_requests REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ml.tg_pickup_eta__update();
 

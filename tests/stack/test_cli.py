@@ -109,6 +109,35 @@ def test_up_twice_is_harmless(running: Shell) -> None:
     assert again.returncode == 0
     assert running.status()["publishable_key"] in again.stdout
     assert running.pids() == before
+    assert "starting PostgreSQL" not in again.stderr
+
+
+def test_one_process_stops_and_starts(running: Shell) -> None:
+    for name, path in (("service", "/ready"), ("postgres", "")):
+        before = running.pids()
+        assert running.run("stop", name).returncode == 0
+        assert running.pids()[name] == 0
+        assert running.run("start", name).returncode == 0
+        assert running.pids()[name] not in (0, before[name])
+        if path:
+            with urllib.request.urlopen(running.status()["service_url"] + path, timeout=5) as got:
+                assert got.status == 200
+    with psycopg.connect(running.status()["db_url"]) as connection:
+        assert connection.execute("select 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("command", ["start", "stop"])
+def test_an_unknown_process_is_one_line_with_the_known_ones(running: Shell, command: str) -> None:
+    done = running.run(command, "mainframe")
+    assert done.returncode == 1
+    (line,) = (line for line in done.stderr.splitlines() if "mainframe" in line and "error" in line)
+    assert "known: auth, functions, gateway, postgres, rest, service" in line
+
+
+def test_a_first_start_leaves_no_complaint_in_the_gateways_log(running: Shell) -> None:
+    text = (running.home / "logs/gateway.log").read_text()
+    assert "_standin_partitions" not in text
+    assert "Traceback" not in text
 
 
 def test_status_names_addresses_and_keys(running: Shell) -> None:

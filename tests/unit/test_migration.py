@@ -76,6 +76,15 @@ def test_policies_ship_after_the_functions_they_call(root: Path) -> None:
     assert list(migration.source_files(root)) == [GREET, "sql/policies/a.sql"]
 
 
+def test_a_migration_that_ships_no_file_claims_nothing_about_its_risks() -> None:
+    assert "instant" in migration.header("quote_eta", [GREET])
+    assert migration.header("quote_eta", []).splitlines() == [
+        "-- Purpose: quote eta.",
+        "-- Locks and risks: (say what is locked, and for how long)",
+        "-- Undo: (say how)",
+    ]
+
+
 def test_an_unclosed_file_is_an_error(root: Path) -> None:
     (root / "supabase/migrations/20260103000000_open.sql").write_text(
         f"-- file: {GREET}\nselect 1;"

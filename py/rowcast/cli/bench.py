@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import httpx
 import numpy as np
 import typer
 from rich.progress import Progress
@@ -18,7 +19,7 @@ from rowcast.errors import RowcastError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-app = typer.Typer(help="Measure the running stack.", no_args_is_help=True)
+app = typer.Typer(help="Measure the running stack.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
@@ -37,6 +38,7 @@ def latency(
     status = default_stack().status()
     if not status.running:
         raise RowcastError("the stack is not running", "./rowcast up --detach")
+    require_service(status.service_url)
     with Progress(console=err, transient=True) as progress:
         task = progress.add_task("requesting pickups", total=requests)
         found = asyncio.run(
@@ -81,6 +83,16 @@ def queue(
     from rowcast.bench.queue.command import race
 
     race(only, systems, runs, batch, out_dir)
+
+
+def require_service(url: str) -> None:
+    """Fail at once when the service would answer nothing."""
+    try:
+        ready = httpx.get(f"{url}/ready", timeout=5).is_success
+    except httpx.HTTPError as error:
+        raise RowcastError("the service is not running", "./rowcast up --detach") from error
+    if not ready:
+        raise RowcastError("the service is not ready", "./rowcast logs service")
 
 
 def _quantiles(values: NDArray[np.float64]) -> list[str]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rowcast.rider import Rider
     from rowcast.stack.stack import Status
 
-app = typer.Typer(help="Drive the running stack as a rider would.")
+app = typer.Typer(help="Drive the running stack as a rider would.", add_completion=False)
 
 _PATIENCE = 5.0
 
@@ -68,6 +68,8 @@ def demo(
         rides = asyncio.run(_drive(status, trips, chosen, report))
     out.print(_table(rides))
     out.print(_summary(rides))
+    if not any(ride.predicted for ride in rides):
+        raise typer.Exit(1)
 
 
 async def _drive(
@@ -111,9 +113,9 @@ async def _request(
 
 
 def _table(rides: Sequence[Ride]) -> Table:
-    table = Table(title="Pickups just requested; minutes unless said otherwise")
+    table = Table(title="Pickups just requested; minutes, and ms until the model's answer")
     table.add_column("pickup")
-    for name in ("km", "estimate", "model", "80 % interval", "really took", "answer after, ms"):
+    for name in ("km", "estimate", "model", "80 % interval", "really took", "ms"):
         table.add_column(name, justify="right")
     for number, ride in enumerate(rides, start=1):
         table.add_row(
@@ -134,7 +136,7 @@ def _minutes(seconds: float) -> str:
 
 def _interval(ride: Ride) -> str:
     low, high = ride.row["eta_low_seconds"], ride.row["eta_high_seconds"]
-    return f"{_minutes(low)} to {_minutes(high)}"
+    return f"{_minutes(low)}-{_minutes(high)}"
 
 
 def _summary(rides: Sequence[Ride]) -> str:

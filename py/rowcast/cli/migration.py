@@ -23,10 +23,15 @@ _START = "-- file: "
 _END = "-- end file"
 _REMOVED = "-- removed file: "
 
-_HEADER = """\
+_SHIPS_FILES = """\
 -- Purpose: {title}.
 -- Locks and risks: catalogue only, instant.
 -- Undo: ship the previous text of the files below.
+"""
+_SHIPS_NONE = """\
+-- Purpose: {title}.
+-- Locks and risks: (say what is locked, and for how long)
+-- Undo: (say how)
 """
 
 
@@ -49,7 +54,7 @@ def new(
         raise RowcastError(f"supabase migration new failed: {done.stderr.strip()}")
     file = made.pop()
     changed = changed_files(CHECKOUT)
-    file.write_text(_HEADER.format(title=name.replace("_", " ")) + embed(CHECKOUT, changed))
+    file.write_text(header(name, changed) + embed(CHECKOUT, changed))
     note(f"wrote {file.relative_to(CHECKOUT)}")
     for path in changed:
         note(f"  ships {path}")
@@ -63,7 +68,7 @@ def check() -> None:
     found = findings(CHECKOUT)
     if found:
         raise RowcastError(
-            "migrations and sql/ disagree:\n  " + "\n  ".join(found),
+            "migrations are not in order:\n  " + "\n  ".join(found),
             "./rowcast migration new TOPIC ships changed files; ./rowcast migration freeze "
             "records finished migrations",
         )
@@ -134,6 +139,11 @@ def shipped_files(root: Path) -> dict[str, str]:
         if path:
             raise RowcastError(f"{migration.name}: `{_START}{path}` has no `{_END}`")
     return found
+
+
+def header(name: str, changed: list[str]) -> str:
+    """What a new migration says of itself; only of shipped files is it known what they do."""
+    return (_SHIPS_FILES if changed else _SHIPS_NONE).format(title=name.replace("_", " "))
 
 
 def embed(root: Path, paths: list[str]) -> str:

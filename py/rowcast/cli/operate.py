@@ -1,4 +1,4 @@
-"""`logs`, `demo`, `train`, `bench`: commands for whoever runs the stack."""
+"""`logs`, `stop`, `start`, `demo`, `train`, `bench`: commands for whoever runs the stack."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from rowcast.cli.console import steps
+from rowcast.cli.console import note, steps
 from rowcast.errors import RowcastError
 
 _FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -18,6 +18,8 @@ _FORWARD = {"allow_extra_args": True, "ignore_unknown_options": True, "help_opti
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command()(logs)
+    app.command()(stop)
+    app.command()(start)
     app.command(context_settings=_FORWARD)(demo)
     app.command(context_settings=_FORWARD)(train)
     app.command(context_settings=_FORWARD)(bench)
@@ -41,6 +43,24 @@ def logs(
         raise RowcastError(f"no process named {process}", f"known: {', '.join(known)}")
     files = [str(home.log(name)) for name in ([process] if process else known)]
     os.execvp("tail", ["tail", "-n", str(lines), *(["-F"] if follow else []), *files])
+
+
+def stop(process: Annotated[str, typer.Argument(help="As in `status`.")]) -> None:
+    """Stop one process; `start`, or `up`, starts it again."""
+    from rowcast.stack.stack import default_stack
+
+    with steps(f"stopping {process}"):
+        default_stack().stop_process(process)
+    note(f"{process} is stopped; ./rowcast start {process} starts it again")
+
+
+def start(process: Annotated[str, typer.Argument(help="As in `status`.")]) -> None:
+    """Start one process and wait until it is ready."""
+    from rowcast.stack.stack import default_stack
+
+    with steps(f"starting {process}"):
+        default_stack().start_process(process)
+    note(f"{process} is ready")
 
 
 def demo(context: typer.Context) -> None:

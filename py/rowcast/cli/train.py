@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from rowcast.models.eta_train import Result
     from rowcast.models.eta_trips import Trips
 
-app = typer.Typer(help="Train a model and write its artefact.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train a model and write its artefact.", no_args_is_help=True, add_completion=False
+)
 
 PLOT = Path(__file__).parents[3] / "docs" / "images" / "eta-calibration.svg"
 DEFAULT_TRIPS = 240_000

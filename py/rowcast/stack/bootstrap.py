@@ -37,6 +37,9 @@ LOGIN_ROLES = (
 )
 
 
+# Lines of the CLI that are about neither a migration nor its failure.
+_NOISE = re.compile(r"auth\.email\.enable_signup is deprecated|Skipping migration CHECKSUMS")
+
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -109,8 +112,19 @@ def push(url: str, log: Path, seed: bool = True) -> None:
     done = run_cli(["db", "push", "--yes", *(["--include-seed"] if seed else [])], url)
     log.write_text(done.stdout + done.stderr)
     if done.returncode != 0:
-        shown = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
-        raise RowcastError(f"the migrations could not be applied:\n{shown}", f"whole output: {log}")
+        raise push_error(done.stdout + done.stderr, log, seed)
+
+
+def push_error(output: str, log: Path, seed: bool) -> RowcastError:
+    """What a failed push says, less its noise; `seed` as in `push`."""
+    lines = [line for line in output.splitlines() if line.strip() and not _NOISE.search(line)]
+    hint = f"whole output: {log}"
+    if "Remote migration versions not found" in output:
+        hint = "a migration that was applied is gone from supabase/migrations: bring it back"
+        if seed:
+            hint += ", or ./rowcast reset"
+    shown = "\n".join(lines[-15:])
+    return RowcastError(f"the migrations could not be applied:\n{shown}", hint)
 
 
 def run_cli(arguments: list[str], remote: str | None = None) -> subprocess.CompletedProcess[str]:

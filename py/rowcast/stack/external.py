@@ -41,6 +41,7 @@ def start_service(stack: Stack, on_step: Report) -> Status:
         on_step("looking for Supabase")
         found = find_project()
         port = int(os.environ.get("ROWCAST_PORT") or DEFAULT_PORT + 6)
+        found["service_port"] = str(port)
         found["service_url"] = os.environ.get("ROWCAST_URL") or f"http://127.0.0.1:{port}"
         try:
             postgres.connect(found["db_url"]).close()
@@ -75,18 +76,19 @@ def _start(stack: Stack, found: dict[str, str], port: int, on_step: Report) -> S
     on_step("starting the service")
     stack.supervisor.launch([programs.service(url, port, state, found["secret_key"])])
     stack.supervisor.start("service")
-    stack.wait_ready({"service": f"http://127.0.0.1:{port}/ready"})
+    stack.wait_for("service")
     return stack.status()
 
 
 def find_project() -> dict[str, str]:
     """Addresses and keys from the environment, else from `supabase status`."""
     given = {name: os.environ.get(variable, "") for name, (variable, _) in _SOURCES.items()}
-    if given["db_url"]:
-        missing = [_SOURCES[name][0] for name, value in given.items() if not value]
-        if missing:
-            raise RowcastError(f"SUPABASE_DB_URL is set but {', '.join(missing)} is not", _HELP)
+    if all(given.values()):
         return given
+    if any(given.values()):
+        present = [_SOURCES[name][0] for name, value in given.items() if value]
+        missing = [_SOURCES[name][0] for name, value in given.items() if not value]
+        raise RowcastError(f"{_listed(present)} set but {_listed(missing)} not", _HELP)
     done = bootstrap.run_cli(["status", "--output", "json"])
     try:
         reported = json.loads(done.stdout) if done.returncode == 0 else {}
@@ -96,6 +98,10 @@ def find_project() -> dict[str, str]:
     if not all(found.values()):
         raise RowcastError("no Supabase was found: none runs here and none is named", _HELP)
     return found
+
+
+def _listed(variables: list[str]) -> str:
+    return ", ".join(variables) + (" are" if len(variables) > 1 else " is")
 
 
 def service_login(database_url: str, password: str) -> str:

@@ -28,11 +28,13 @@ import os
 import re
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 import aiohttp
+import psycopg
 from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
@@ -55,6 +57,9 @@ FORM_HEAD_BYTES = 16 * 1024
 # Shorter than the five seconds after which Node closes an idle connection, or a POST could meet a
 # connection that is just being closed.
 KEEPALIVE_SECONDS = 4.0
+STAND_INS_POLL_SECONDS = 0.1
+# The last of the stand-ins that the tasks of this process need.
+STAND_INS_PRESENT = "select to_regprocedure('realtime._standin_partitions()') is not null"
 
 HOP_BY_HOP = frozenset(
     (
@@ -393,6 +398,29 @@ async def _supervise(name: str, run: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(1)
 
 
+async def _database_tasks(settings: Settings, realtime: Realtime) -> None:
+    """Run what stands in for the platform's workers, once there is what they work on."""
+    await _stand_ins(settings.db_url)
+    workers = {
+        "realtime": realtime.run,
+        "pg_net": NetWorker(settings.db_url).run,
+        "pg_cron": CronWorker(settings.db_url).run,
+    }
+    async with asyncio.TaskGroup() as group:
+        for name, run in workers.items():
+            group.create_task(_supervise(name, run))
+
+
+async def _stand_ins(db_url: str) -> None:
+    """Wait for the stand-ins in the database; on a first start both come after this process."""
+    while True:
+        with suppress(psycopg.OperationalError):
+            async with await psycopg.AsyncConnection.connect(db_url, autocommit=True) as conn:
+                if await (await conn.execute(STAND_INS_PRESENT)).fetchone() == (True,):
+                    return
+        await asyncio.sleep(STAND_INS_POLL_SECONDS)
+
+
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     stop = asyncio.Event()
@@ -422,16 +450,10 @@ async def serve(settings: Settings) -> None:
         except OSError as error:
             raise SystemExit(f"port {settings.port} cannot be used: {error.strerror}") from error
         log.info("listening on http://127.0.0.1:%d", settings.port)
-        workers = {
-            "realtime": realtime.run,
-            "pg_net": NetWorker(settings.db_url).run,
-            "pg_cron": CronWorker(settings.db_url).run,
-        }
-        tasks = [asyncio.create_task(_supervise(name, run)) for name, run in workers.items()]
+        tasks = asyncio.create_task(_database_tasks(settings, realtime))
         await stop.wait()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks.cancel()
+        await asyncio.gather(tasks, return_exceptions=True)
         await realtime.close()
         await runner.cleanup()
 

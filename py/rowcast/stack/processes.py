@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -37,6 +38,10 @@ _MARKER = "ROWCAST_STACK_HOME"
 
 RUNNING = ("STARTING", "RUNNING")
 DEAD = ("BACKOFF", "EXITED", "FATAL", "UNKNOWN")
+RETRIED = ("BACKOFF", "EXITED")
+
+_PORT_TAKEN = re.compile(r"\[Errno 98\]|EADDRINUSE|address already in use", re.IGNORECASE)
+_ERROR = re.compile(r'"level": ?"error"|\[Errno|address already in use', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class Supervisor:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._child: subprocess.Popen[bytes] | None = None
+        self._log_starts: dict[str, int] = {}
 
     def alive(self) -> bool:
         """Whether supervisord answers; a socket file without a listener counts as dead."""
@@ -112,12 +118,19 @@ class Supervisor:
     def start(self, *names: str) -> None:
         """Start programs without waiting for them; those that run are left alone."""
         for name in names:
+            size = _size(self._home.log(name))
             try:
                 self._call("startProcess", name, False)
             except xmlrpc.client.Fault as fault:
                 if "ALREADY_STARTED" not in fault.faultString:
                     line = last_line(self._home.log(name)) or fault.faultString
                     raise RowcastError(f"{name} did not start: {line}") from fault
+            else:
+                self._log_starts[name] = size
+
+    def last_words(self, name: str) -> str:
+        """The line that says why a program ended, of what it wrote since it was started here."""
+        return last_line(self._home.log(name), self._log_starts.get(name, 0))
 
     def stop(self, names: Iterable[str], time_limit: float) -> None:
         """Stop programs together and wait until they are gone (supervisord kills the stubborn)."""
@@ -167,15 +180,34 @@ class Supervisor:
             transport.close()
 
 
-def last_line(log: Path) -> str:
-    """The line of a log that says why it ended: our own error line, else simply the last one."""
+def last_line(log: Path, start: int = 0) -> str:
+    """The line of a log that says why it ended: our own error line, an error, else the last one.
+
+    Only what comes after the first `start` bytes counts, unless the log was rotated since.
+    """
     try:
-        lines = log.read_bytes()[-8000:].decode(errors="replace").splitlines()
+        content = log.read_bytes()
     except OSError:
         return "no output"
+    if start <= len(content):
+        content = content[start:]
+    lines = content[-8000:].decode(errors="replace").splitlines()
     said = [line.strip() for line in lines if line.strip()] or ["no output"]
     ours = [line for line in said[-3:] if line.startswith(("rowcast:", "error:"))]
-    return (ours or said)[-1]
+    errors = [line for line in said[-30:] if _ERROR.search(line)]
+    return (ours or errors or said)[-1]
+
+
+def port_was_taken(line: str) -> bool:
+    """Whether a program's last words say that another one listens on its port."""
+    return _PORT_TAKEN.search(line) is not None
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def end_orphans(home: Home) -> None:

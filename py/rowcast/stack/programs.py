@@ -46,12 +46,13 @@ def embedded(
 def health_urls(state: State) -> dict[str, str]:
     """Where each program answers 200 once it is ready; functions only accept connections."""
     ports = state.ports
+    service_port = state.external.get("service_port") or ports.service
     return {
         "auth": f"http://127.0.0.1:{ports.auth}/auth/v1/health",
         "rest": f"http://127.0.0.1:{ports.rest_admin}/ready",
         "gateway": f"http://127.0.0.1:{ports.gateway}/health",
         "functions": f"tcp://127.0.0.1:{ports.functions}",
-        "service": f"http://127.0.0.1:{ports.service}/ready",
+        "service": f"http://127.0.0.1:{service_port}/ready",
     }
 
 

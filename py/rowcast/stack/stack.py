@@ -20,7 +20,14 @@ from urllib.parse import urlsplit
 from rowcast.errors import RowcastError
 from rowcast.stack import bootstrap, install, paths, postgres, programs, state
 from rowcast.stack.paths import Home
-from rowcast.stack.processes import DEAD, ProcessState, Supervisor, end_orphans, last_line
+from rowcast.stack.processes import (
+    DEAD,
+    RETRIED,
+    ProcessState,
+    Supervisor,
+    end_orphans,
+    port_was_taken,
+)
 from rowcast.stack.state import DEFAULT_PORT, State
 
 Report = Callable[[str], None]
@@ -112,6 +119,27 @@ class Stack:
         with self.exclusive():
             return self._stop()
 
+    def start_process(self, name: str) -> None:
+        """Start one process of the running stack and wait until it answers."""
+        with self._one_process(name):
+            self.supervisor.start(name)
+            self.wait_for(name)
+
+    def stop_process(self, name: str) -> None:
+        """Stop one process of the running stack; the others stay, whatever they need of it."""
+        with self._one_process(name):
+            self.supervisor.stop([name], time_limit=35)
+
+    @contextmanager
+    def _one_process(self, name: str) -> Iterator[None]:
+        known = sorted(process.name for process in self.status().processes)
+        if not known:
+            raise RowcastError("the stack is not running", "./rowcast up --detach")
+        if name not in known:
+            raise RowcastError(f"no process named {name}; known: {', '.join(known)}")
+        with self.exclusive():
+            yield
+
     def destroy(self) -> None:
         """Stop, then remove the database and stored objects; ports and keys stay."""
         if not self.home.root.exists():
@@ -166,9 +194,10 @@ class Stack:
                 self.state.applied = {}
             self.save()
         self.supervisor.start("postgres", "gateway", "functions")
-        on_step("starting PostgreSQL")
         admin_url = self.state.database_url(postgres.SUPERUSER)
-        self._wait("postgres", lambda: postgres.accepts_connections(admin_url))
+        if not postgres.accepts_connections(admin_url):
+            on_step("starting PostgreSQL")
+            self.wait_for("postgres")
         self._prepare_platform(admin_url, on_step)
         on_step("applying migrations")
         bootstrap.migrate(
@@ -229,26 +258,40 @@ class Stack:
         urls = programs.health_urls(self.state)
         return {name: urls[name] for name in names}
 
+    def wait_for(self, name: str) -> None:
+        """Wait until one process answers."""
+        if name == "postgres":
+            url = self.state.database_url(postgres.SUPERUSER)
+            self._wait(name, lambda: postgres.accepts_connections(url))
+        else:
+            self.wait_ready(self._health(name))
+
     def wait_ready(self, health: Mapping[str, str]) -> None:
         """Wait until each program (name → health URL) answers."""
         for name, url in health.items():
             self._wait(name, partial(self._answers, url))
 
     def _wait(self, name: str, ready: Callable[[], bool]) -> None:
-        """Poll `ready`; a program that died meanwhile fails at once with its last words."""
+        """Poll `ready`; a program that died meanwhile fails at once with its last words.
+
+        But one whose port was taken is left to supervisord's retries: who holds it may let go.
+        """
         deadline = time.monotonic() + _TIME_LIMIT
         while not ready():
-            log = self.home.log(name)
-            if any(p.name == name and p.state in DEAD for p in self.supervisor.processes()):
-                raise RowcastError(
-                    f"{name} stopped while starting: {last_line(log)}", f"log: {log}"
-                )
+            hint = f"log: {self.home.log(name)}"
+            if self._given_up(name):
+                line = self.supervisor.last_words(name)
+                raise RowcastError(f"{name} stopped while starting: {line}", hint)
             if time.monotonic() > deadline:
-                raise RowcastError(
-                    f"{name} was not ready within {_TIME_LIMIT:.0f} s: {last_line(log)}",
-                    f"log: {log}",
-                )
+                line = self.supervisor.last_words(name)
+                raise RowcastError(f"{name} was not ready within {_TIME_LIMIT:.0f} s: {line}", hint)
             time.sleep(_POLL)
+
+    def _given_up(self, name: str) -> bool:
+        found = [p.state for p in self.supervisor.processes() if p.name == name]
+        if not found or found[0] not in DEAD:
+            return False
+        return found[0] not in RETRIED or not port_was_taken(self.supervisor.last_words(name))
 
     def _answers(self, url: str) -> bool:
         parts = urlsplit(url)

@@ -2,6 +2,8 @@
 -- transition tables: a bulk write costs one insert, in key order, so that two writers cannot deadlock. A column list is not
 -- allowed beside transition tables, so the update trigger compares the watched columns itself. Definer: writers have no right
 -- on the queue.
+-- Deliberately absent: triggers for DELETE and TRUNCATE. A claim finds the row gone and drops the job; a trigger that took
+-- jobs away would lock what a commit holds, and the reverse.
 create or replace function ml.attach_triggers(p_attachment_id smallint)
 returns void
 language plpgsql
@@ -26,7 +28,8 @@ declare
       order by n.%3$I::text collate "C"
       on conflict (attachment_id, row_key) where token is null and not is_retry do update set
         run_at = least(j.run_at, excluded.run_at), priority = least(j.priority, excluded.priority),
-        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, attempts = 0, deferrals = 0;
+        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, attempts = 0, deferrals = 0,
+        enqueued_at = case when excluded.is_new then excluded.enqueued_at else j.enqueued_at end;
       if found then
         perform ml.hint();
       end if;
@@ -56,43 +59,13 @@ begin
     ),
     format('o.%I is null', a.key_column)
   );
-  -- Only what is pending is called off: a running job's commit finds the row gone. Touching it here could deadlock.
-  execute format(
-    $q$
-    create function ml.%1$I() returns trigger
-    language plpgsql volatile security definer set search_path = '' as $f$
-    begin
-      -- Once for each partial index.
-      delete from ml.jobs as j using old_rows as o
-      where j.attachment_id = %2$s and j.row_key = o.%3$I::text and j.token is null and not j.is_retry;
-      delete from ml.jobs as j using old_rows as o
-      where j.attachment_id = %2$s and j.row_key = o.%3$I::text and j.token is null and j.is_retry;
-      return null;
-    end
-    $f$
-    $q$, 'tg_' || a.name || '__delete', a.id, a.key_column
-  );
-  execute format(
-    $q$
-    create function ml.%1$I() returns trigger
-    language plpgsql volatile security definer set search_path = '' as $f$
-    begin
-      delete from ml.jobs as j where j.attachment_id = %2$s and j.token is null;
-      return null;
-    end
-    $f$
-    $q$, 'tg_' || a.name || '__truncate', a.id
-  );
-
-  foreach v_event in array array['insert', 'update', 'delete', 'truncate'] loop
+  foreach v_event in array array['insert', 'update'] loop
     execute format(
       'create trigger %I after %s on %s %s for each statement execute function ml.%I()',
       '_800_predict_' || a.name || '_' || v_event, v_event, a.source_table,
       case v_event
         when 'insert' then 'referencing new table as new_rows'
         when 'update' then 'referencing old table as old_rows new table as new_rows'
-        when 'delete' then 'referencing old table as old_rows'
-        else ''
       end,
       'tg_' || a.name || '__' || v_event
     );

@@ -1,6 +1,6 @@
 -- The fence. Jobs are locked by their token, then the rows; the input is derived again under that lock, and only rows whose
 -- hash still matches are written. Everything else is superseded, but for rows that somebody else has locked: those are put
--- back for a second, uncharged. Definer, as in ml.claim.
+-- back for a while, uncharged. Definer, as in ml.claim.
 create or replace function ml.commit(
   p_token uuid,
   p_results jsonb,
@@ -57,7 +57,7 @@ begin
 
     if cardinality(v_locked_keys) is distinct from cardinality(v_row_keys) then
       v_busy_ids := ml.busy_jobs(a, v_job_ids, v_locked_keys);
-      perform ml.give_back(v_busy_ids, 'row_busy', null, false, '1 second'::interval);
+      perform ml.give_back(v_busy_ids, 'row_busy', null, false);
     end if;
     perform ml.settle(a, v_job_ids, coalesce(v_fresh_ids, '{}'), v_locked_keys, v_inputs, p_results, p_model_version);
   end if;

@@ -4,6 +4,7 @@ language plpgsql
 volatile
 security invoker
 set search_path = ''
+set client_min_messages = warning
 as $$
 declare
   v_name text;
@@ -16,10 +17,7 @@ begin
     where p.pronamespace = 'ml'::regnamespace
       and (
         p.proname = v_name || '__input'
-        or p.proname in (
-          'tg_' || v_name || '__insert', 'tg_' || v_name || '__update',
-          'tg_' || v_name || '__delete', 'tg_' || v_name || '__truncate'
-        )
+        or p.proname in ('tg_' || v_name || '__insert', 'tg_' || v_name || '__update')
       )
   loop
     execute format('drop function %s cascade', v_routine);

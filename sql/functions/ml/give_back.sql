@@ -36,6 +36,10 @@ begin
       -- Exponential, at most an hour, with 20 % of jitter either way.
       run_at = clock_timestamp() + coalesce(
         p_wait,
+        -- Whoever holds the row has held it for a while, and may go on: a quarter of the job's age, a minute at most.
+        case when p_reason = 'row_busy' then
+          make_interval(secs => least(60, greatest(1, extract(epoch from clock_timestamp() - g.enqueued_at) / 4)))
+        end,
         make_interval(secs => least(
           3600, g.backoff_seconds * 2 ^ least(case when p_charge then g.attempts else g.deferrals end, 20)
         ) * (0.8 + 0.4 * random()))

@@ -1,7 +1,7 @@
 -- The inputs are read first, since only that can fail for a row's sake; nothing is returned unless all is well.
 -- A job is dropped without a call when its row is gone or has no input (superseded), or when the row's last answer was to
 -- the same input, by the same model in the same version, under the same attachment, and to this very row: an answer from
--- before the row was inserted went to another of the same key. A retry is dropped as well when a younger job of its row waits.
+-- before the row was inserted went to another of the same key. A retry is dropped as well when there is a younger job.
 create or replace function ml.lease(
   p_attachment_id smallint,
   p_job_ids bigint[],
@@ -41,16 +41,17 @@ begin
   ), settled as (
     select g.*, (
       select
-        last_done.input_hash = g.hash and last_done.model = a.model
-        and last_done.model_version = p_models ->> a.model and last_done.created_at > a.updated_at
-        and (not j.is_new or last_done.created_at > j.enqueued_at)
-      from public.predictions as last_done
-      where last_done.prediction = a.name and last_done.row_key = g.row_key and last_done.status = 'done'
-      order by last_done.created_at desc
+        last.status = 'done' and last.input_hash = g.hash and last.model = a.model
+        and last.model_version = p_models ->> a.model and last.created_at > a.updated_at
+        and (not j.is_new or last.created_at > j.enqueued_at)
+      from public.predictions as last
+      where last.prediction = a.name and last.row_key = g.row_key and last.status <> 'superseded'
+      order by last.created_at desc, last.id desc
       limit 1
     ) is true as answered, g.id = any (v_yielding) as yields
     from judged as g
-    join ml.jobs as j on j.id = g.id
+    -- Less those that ml.yielding has just put off.
+    join ml.jobs as j on j.id = g.id and j.run_at <= clock_timestamp()
   ), leased as (
     update ml.jobs as j set
       token = v_token, lease_until = clock_timestamp() + make_interval(secs => m.lease_seconds), input_hash = g.hash

@@ -24,18 +24,17 @@ begin
   join unnest(p_locked_keys, p_inputs) as f (row_key, input) on f.row_key = j.row_key and f.input is not null
   where j.id = any (p_job_ids)
     and j.id <> all (p_fresh_ids)
-    -- A younger job will answer: of two jobs of a row the older one yields, and never both.
-    and not exists (
-      select from ml.jobs as newer
-      where newer.token is not null and newer.attachment_id = j.attachment_id and newer.row_key = j.row_key
-        and newer.id > j.id
-    )
-    -- Or has answered, while this one was late.
-    and not exists (
-      select from public.predictions as r
-      where r.prediction = p_attachment.name and r.row_key = j.row_key and r.status = 'done' and r.created_at > j.enqueued_at
-    );
-
+    -- Unless the row's last answer was to what it holds now.
+    and (
+      select
+        last.status = 'done' and last.input_hash = sha256(convert_to(f.input::text, 'UTF8'))
+        and (not j.is_new or last.created_at > j.enqueued_at)
+      from public.predictions as last
+      where last.prediction = p_attachment.name and last.row_key = j.row_key and last.status <> 'superseded'
+      order by last.created_at desc, last.id desc
+      limit 1
+    ) is not true;
+  -- Or a younger job will answer.
   v_unsettled := array(select unnest(v_unsettled) except select unnest(ml.yielding(v_unsettled)));
 
   with finished as (

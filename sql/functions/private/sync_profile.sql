@@ -18,10 +18,11 @@ begin
   select u.id, nullif(left(btrim(u.raw_user_meta_data ->> 'display_name'), 80), '')
   from auth.users as u
   where u.id = auth.uid()
-  on conflict (id) do update set display_name = coalesce(p.display_name, excluded.display_name)
-  returning * into v_profile;
+  on conflict (id) do update set display_name = excluded.display_name
+  where p.display_name is null and excluded.display_name is not null;
 
-  if v_profile.id is null then
+  select p.* into v_profile from public.profiles as p where p.id = auth.uid();
+  if not found then
     raise sqlstate 'PT404' using
       message = 'This account no longer exists.', detail = 'ACCOUNT_NOT_FOUND', hint = 'Sign in again.';
   end if;

@@ -21,3 +21,34 @@ end
 $$;
 alter schema auth owner to supabase_admin;
 revoke create on schema auth from postgres;
+
+-- The embedded Auth server stores its json columns as a string that holds json; the platform's stores the json.
+create or replace function auth._standin_unwrap_json()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_column text;
+  v_value jsonb;
+begin
+  foreach v_column in array tg_argv loop
+    v_value := pg_catalog.to_jsonb(new) -> v_column;
+    if pg_catalog.jsonb_typeof(v_value) = 'string' then
+      new := pg_catalog.jsonb_populate_record(
+        new, pg_catalog.jsonb_build_object(v_column, (v_value #>> '{}')::jsonb)
+      );
+    end if;
+  end loop;
+  return new;
+end
+$$;
+revoke all on function auth._standin_unwrap_json() from public;
+
+create or replace trigger _000_standin_unwrap before insert or update on auth.users
+for each row execute function auth._standin_unwrap_json('raw_user_meta_data', 'raw_app_meta_data');
+
+create or replace trigger _000_standin_unwrap before insert or update on auth.identities
+for each row execute function auth._standin_unwrap_json('identity_data');
