@@ -12,6 +12,7 @@ import pytest
 from psycopg import sql
 
 from tests.conftest import TEMPLATE, clone_database
+from tests.db.pipeline import ETA, Worker
 from tests.personas import make_user
 
 if TYPE_CHECKING:
@@ -46,6 +47,27 @@ def rider(db: Connection) -> UUID:
 def other(db: Connection) -> UUID:
     """Somebody else."""
     return make_user(db)
+
+
+@pytest.fixture
+def worker(db: Connection) -> Worker:
+    """A replica that serves the ETA model."""
+    return Worker(db, ETA)
+
+
+@pytest.fixture
+def notes(db: Connection) -> Connection:
+    """A second attached table, whose model is `echo`."""
+    db.execute("""
+        create table public.notes (id int primary key, body text, answer jsonb);
+        create function private.apply_notes(text[], jsonb[], text) returns void language sql as $$
+          update public.notes as n set answer = o.output
+          from unnest($1, $2) as o (row_key, output) where n.id = o.row_key::int
+        $$;
+        select ml.attach('notes', 'public.notes', 'echo', 'jsonb_build_object(''body'', t.body)',
+          array['body'], 'private.apply_notes');
+    """)
+    return db
 
 
 @pytest.fixture(scope="session")

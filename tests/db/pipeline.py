@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+ETA = {"eta": "1"}
+COMMIT = "ml.commit(uuid, jsonb, text, text)"
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -192,3 +195,17 @@ def weaken(conn: Connection, function: str, guard: str, without: str = "") -> No
 def pending(conn: Connection) -> list[str]:
     """Keys of the rows that wait."""
     return column(conn, "select row_key from ml.jobs where token is null order by id")
+
+
+def dead(conn: Connection) -> list[tuple[Any, ...]]:
+    """The dead letters: key, reason, attempts."""
+    return conn.execute(
+        "select row_key, reason, attempts from ml.dead_letters order by id"
+    ).fetchall()
+
+
+def bury(db: Connection, worker: Worker) -> None:
+    """Let everything that is owed die."""
+    db.execute("update ml.models set max_attempts = 1")
+    worker.fail(*worker.claim())
+    db.execute("update ml.models set max_attempts = 5")
