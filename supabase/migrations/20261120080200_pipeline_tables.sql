@@ -90,7 +90,8 @@ comment on column ml.jobs.input_hash is 'SHA-256 of the input that the worker wa
 create unique index jobs_pending_key on ml.jobs (attachment_id, row_key) where token is null and not is_retry;
 create index jobs_retry_idx on ml.jobs (attachment_id, row_key) where token is null and is_retry;
 create index jobs_due_idx on ml.jobs (priority, run_at, id) where token is null;
-create index jobs_lease_idx on ml.jobs (attachment_id, row_key, lease_until) where token is not null;
+-- Led by the lease's end, so that looking for expired ones stops at the first that is not, whatever dead entries lie behind.
+create index jobs_lease_idx on ml.jobs (lease_until) where token is not null;
 
 create table ml.dead_letters (
   id bigint generated always as identity constraint dead_letters_pkey primary key,

@@ -661,7 +661,7 @@ CREATE INDEX dead_letters_attachment_id_idx ON ml.dead_letters USING btree (atta
 
 CREATE INDEX jobs_due_idx ON ml.jobs USING btree (priority, run_at, id) WHERE (token IS NULL);
 
-CREATE INDEX jobs_lease_idx ON ml.jobs USING btree (attachment_id, row_key, lease_until) WHERE (token IS NOT NULL);
+CREATE INDEX jobs_lease_idx ON ml.jobs USING btree (lease_until) WHERE (token IS NOT NULL);
 
 CREATE UNIQUE INDEX jobs_pending_key ON ml.jobs USING btree (attachment_id, row_key) WHERE ((token IS NULL) AND (NOT is_retry));
 
