@@ -1,4 +1,4 @@
-"""Waiting for a condition, never for a time."""
+"""Asking a database, and waiting for a condition, never for a time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ import psycopg
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def execute(url: str, query: str) -> list[tuple[object, ...]]:
+    """Run one statement and commit; its rows, if it has any."""
+    with psycopg.connect(url) as connection:
+        cursor = connection.execute(query.encode())
+        return cursor.fetchall() if cursor.description else []
 
 
 def wait_for_row(url: str, query: str, seconds: float = 10) -> tuple[Any, ...]:

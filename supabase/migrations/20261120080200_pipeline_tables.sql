@@ -78,7 +78,8 @@ create table ml.jobs (
   autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 5000
 );
 
-comment on table ml.jobs is 'Predictions that are owed. At most one pending job for each (attachment, row); edits merge into it.';
+comment on table ml.jobs is
+  E'Predictions that are owed.\n\nOne pending job for a row, into which edits merge; what came back from a lease may stand beside it for a while.';
 comment on column ml.jobs.is_new is 'The row was inserted since it was last answered, so that an older answer under the same key is not its own.';
 comment on column ml.jobs.is_retry is 'It came back from a lease. Kept out of the unique index, so that a worker never waits for a writer.';
 comment on column ml.jobs.priority is 'Lower is sooner: 100 for live writes, 200 for backfills.';

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import base64
-from contextlib import asynccontextmanager
+import os
+import subprocess
+import sys
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,16 +17,19 @@ import pytest
 from rowcast import models
 from rowcast.service.app import Service, create_app
 from rowcast.settings import Settings
+from rowcast.stack.temporary import free_port_block
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
     from typing import TypeAlias
 
     from rowcast.stack.stack import Stack
 
     Start: TypeAlias = Callable[..., AbstractAsyncContextManager[tuple[httpx.AsyncClient, Service]]]
+    Launch: TypeAlias = Callable[[], subprocess.Popen[bytes]]
 
+ROOT = Path(__file__).parents[2]
 SECRET_KEY = "sb_secret_for_tests_only"
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 DATABASE_SECRET = "a secret of database webhooks"
@@ -92,3 +99,41 @@ def start(service_url: str, monkeypatch: pytest.MonkeyPatch) -> Start:
             yield client, app.state.service
 
     return run
+
+
+@pytest.fixture
+def service_log(tmp_path: Path) -> Path:
+    """What the services said."""
+    return tmp_path / "service.log"
+
+
+@pytest.fixture
+def launch(service_url: str, service_log: Path) -> Iterator[Launch]:
+    """Start a service in a process of its own; all that are left at the end are killed."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT / 'py'}:{ROOT}",
+        "ROWCAST_DB_URL": service_url,
+        "ROWCAST_SECRET_KEY": SECRET_KEY,
+        "ROWCAST_WEBHOOK_SECRETS": WEBHOOK_SECRET,
+        "ROWCAST_DATABASE_WEBHOOK_SECRET": DATABASE_SECRET,
+        "ROWCAST_MODELS": "faulty",
+        "ROWCAST_HEARTBEAT_SECONDS": "0.1",
+        "ROWCAST_POLL_SECONDS": "0.1",
+        "ROWCAST_DRAIN_SECONDS": "1",
+    }
+    with ExitStack() as stack, service_log.open("ab") as log:
+
+        def run() -> subprocess.Popen[bytes]:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.service.faulty_service"],
+                cwd=ROOT,
+                env={**environment, "ROWCAST_PORT": str(free_port_block())},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            return process
+
+        yield run

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from tests.service.conftest import DATABASE_SECRET, SECRET_KEY, WEBHOOK_SECRET
 from tests.unit.test_webhooks import signed
-from tests.waiting import wait_for_row
+from tests.waiting import execute, wait_for_row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,12 +25,6 @@ pytestmark = pytest.mark.anyio
 BIG = b'{"x": "' + b"a" * 10_000_000 + b'"}'
 KEY = {"apikey": SECRET_KEY}
 SHARED = {"x-rowcast-webhook-secret": DATABASE_SECRET}
-
-
-def execute(url: str, query: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(url) as connection:
-        cursor = connection.execute(query.encode())
-        return cursor.fetchall() if cursor.description else []
 
 
 def change(table: str, record: Any, kind: str = "INSERT") -> dict[str, Any]:

@@ -2,65 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
-import pytest
-
-from rowcast.stack.temporary import free_port_block
-from tests.service.conftest import DATABASE_SECRET, SECRET_KEY, WEBHOOK_SECRET
-from tests.waiting import wait_for_row
+from tests.waiting import execute, wait_for_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import TypeAlias
-
-    Launch: TypeAlias = Callable[[], subprocess.Popen[bytes]]
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def launch(service_url: str) -> Iterator[Launch]:
-    started: list[subprocess.Popen[bytes]] = []
-
-    def run() -> subprocess.Popen[bytes]:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": f"{ROOT / 'py'}:{ROOT}",
-            "ROWCAST_DB_URL": service_url,
-            "ROWCAST_SECRET_KEY": SECRET_KEY,
-            "ROWCAST_WEBHOOK_SECRETS": WEBHOOK_SECRET,
-            "ROWCAST_DATABASE_WEBHOOK_SECRET": DATABASE_SECRET,
-            "ROWCAST_MODELS": "faulty",
-            "ROWCAST_PORT": str(free_port_block()),
-            "ROWCAST_HEARTBEAT_SECONDS": "0.2",
-            "ROWCAST_POLL_SECONDS": "0.2",
-            "ROWCAST_DRAIN_SECONDS": "1",
-        }
-        command = [sys.executable, "-m", "tests.service.faulty_service"]
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.wait()
-
-
-def execute(url: str, query: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(url) as connection:
-        cursor = connection.execute(query.encode())
-        return cursor.fetchall() if cursor.description else []
+    from tests.service.conftest import Launch
 
 
 def test_kill_9_in_the_middle_of_a_batch_loses_nothing(notes: str, launch: Launch) -> None:

@@ -6,34 +6,24 @@ so that the order of its entries is the order in which the things happened.
 
 from __future__ import annotations
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
-from rowcast.stack.temporary import free_port_block
 from tests.db.pipeline import column, value, weaken
-from tests.service.conftest import DATABASE_SECRET, SECRET_KEY, WEBHOOK_SECRET
 from tests.waiting import wait_for_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import TypeAlias
-
-    Launch: TypeAlias = Callable[[], subprocess.Popen[bytes]]
+    from tests.service.conftest import Launch
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-ROOT = Path(__file__).parents[2]
 SEED = 20261120
 WRITERS = 3
 KEYS = 40  # of each writer
@@ -159,44 +149,6 @@ def ledger(notes: str) -> str:
         note = "perform set_config('ledger.seen', pg_current_snapshot()::text, true); "
         weaken(connection, CLAIM, "(?=perform ml.reclaim_expired)", note)
     return notes
-
-
-@pytest.fixture
-def service_log(tmp_path: Path) -> Path:
-    """What the services said."""
-    return tmp_path / "service.log"
-
-
-@pytest.fixture
-def launch(service_url: str, service_log: Path) -> Iterator[Launch]:
-    """Start a service in a process of its own; all that are left at the end are killed."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{ROOT / 'py'}:{ROOT}",
-        "ROWCAST_DB_URL": service_url,
-        "ROWCAST_SECRET_KEY": SECRET_KEY,
-        "ROWCAST_WEBHOOK_SECRETS": WEBHOOK_SECRET,
-        "ROWCAST_DATABASE_WEBHOOK_SECRET": DATABASE_SECRET,
-        "ROWCAST_MODELS": "faulty",
-        "ROWCAST_HEARTBEAT_SECONDS": "0.1",
-        "ROWCAST_POLL_SECONDS": "0.1",
-        "ROWCAST_DRAIN_SECONDS": "1",
-    }
-    with ExitStack() as stack, service_log.open("ab") as log:
-
-        def run() -> subprocess.Popen[bytes]:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tests.service.faulty_service"],
-                cwd=ROOT,
-                env={**environment, "ROWCAST_PORT": str(free_port_block())},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-            return process
-
-        yield run
 
 
 class Writer:

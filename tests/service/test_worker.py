@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from rowcast import models
-from tests.waiting import until, wait_for_row
+from tests.waiting import execute, until, wait_for_row
 
 if TYPE_CHECKING:
     from tests.fakes import FaultyModel
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 NOTHING_OWED = "select 1 where not exists (select from ml.jobs)"
-
-
-def execute(url: str, query: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(url) as connection:
-        cursor = connection.execute(query.encode())
-        return cursor.fetchall() if cursor.description else []
 
 
 async def settled(url: str, query: str = NOTHING_OWED) -> tuple[object, ...]:

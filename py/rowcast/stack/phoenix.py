@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PUSH_KIND = 3
-BROADCAST_KIND = 4
 JSON_BODY = 1
 
 

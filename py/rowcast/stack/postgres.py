@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from typing import TYPE_CHECKING, Any
 
 from rowcast.errors import RowcastError
@@ -121,16 +120,3 @@ def set_password(connection: psycopg.Connection[tuple[Any, ...]], role: str, pas
             sql.Identifier(role), sql.Literal(encrypted.decode())
         )
     )
-
-
-def postmaster_is_gone(home: Home, time_limit: float = 10) -> bool:
-    """Wait for a postmaster of this cluster to leave (its pid file names it)."""
-    deadline = time.monotonic() + time_limit
-    while time.monotonic() < deadline:
-        try:
-            pid = int((home.data / "postmaster.pid").read_text().split("\n", 1)[0])
-            os.kill(pid, 0)
-        except (OSError, ValueError):
-            return True
-        time.sleep(0.05)
-    return False

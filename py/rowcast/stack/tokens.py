@@ -9,7 +9,6 @@ from typing import Any
 
 import jwt
 
-KEY_PREFIX = "sb_"
 MINTED_SECONDS = 3600
 MINTED_MARGIN_SECONDS = 60
 

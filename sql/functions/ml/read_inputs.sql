@@ -1,4 +1,4 @@
--- The only dynamic SQL of claim and commit. Under p_lock the rows are locked, and a row that somebody else has locked is
+-- The row as the model would see it, for claim and commit. Under p_lock the rows are locked, and a row that somebody else has locked is
 -- left out rather than waited for: a writer who holds it may be waiting for our jobs. FOR NO KEY UPDATE, because foreign
 -- keys to the row may hold it FOR KEY SHARE.
 create or replace function ml.read_inputs(p_attachment ml.attachments, p_row_keys text[], p_lock boolean)

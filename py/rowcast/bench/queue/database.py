@@ -6,7 +6,7 @@ import os
 import time
 import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -47,7 +47,6 @@ class Server:
     """A running cluster with nothing else on it."""
 
     stack: Stack
-    templates: set[str] = field(default_factory=set)
 
     def url(self, database: str, role: str = "postgres") -> str:
         """For role postgres (peers' workers too) or rowcast_service."""
