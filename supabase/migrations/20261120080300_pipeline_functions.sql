@@ -1,13 +1,26 @@
 -- Purpose: the functions of the prediction pipeline, their schedule, and the health of it all.
 -- Locks and risks: new functions; one trigger on public.predictions.
--- Undo: drop the functions; `select cron.unschedule(name)` for the two jobs.
+-- Undo: drop the functions; `select cron.unschedule(name)` for the three jobs.
+
+-- file: sql/functions/ml/nobody.sql
+create or replace function ml.nobody()
+returns uuid
+language sql
+immutable
+security invoker
+set search_path = ''
+return '00000000-0000-0000-0000-000000000000'::uuid;
+
+comment on function ml.nobody() is 'Stands for "no owner" in the queue, so that its index needs no NULLs.';
+-- end file
 
 -- file: sql/functions/ml/hint.sql
 -- The sleeper's protocol. A worker that finds nothing takes the exclusive advisory lock, looks once more, and only
 -- then waits. A writer takes the shared lock after its insert and keeps it to the end of its transaction:
 --   got it      → nobody sleeps; whoever wants to sleep must first wait for this transaction and will then see its jobs;
 --   did not get → somebody sleeps (or is about to): notify.
--- So no wake-up is lost, and NOTIFY, whose commits are serialised, is paid only when it is needed.
+-- So no wake-up is lost, and NOTIFY, whose commits are serialised, is paid only when it is needed. The triggers of
+-- ml.generate hold the same two lines, since a call is dear in the write path.
 create or replace function ml.hint()
 returns void
 language plpgsql
@@ -25,8 +38,204 @@ $$;
 comment on function ml.hint() is 'Wakes a sleeping worker, if there is one. A hint only: polling is the truth.';
 -- end file
 
--- file: sql/functions/ml/detach_triggers.sql
-create or replace function ml.detach_triggers(p_attachment_id smallint)
+-- file: sql/functions/ml/drop_gone.sql
+-- A deleted row's job goes with it. Only what is free is taken, so that no DELETE waits for a worker: a claim that has the job
+-- just now, or a batch that is running, finds the row gone by itself.
+create or replace function ml.drop_gone(p_attachment_id smallint, p_row_keys text[])
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  with gone as (
+    delete from ml.jobs as j
+    where j.ctid = any (array(
+      select x.ctid from ml.jobs as x
+      where x.attachment_id = p_attachment_id and x.row_key = any (p_row_keys)
+      for update skip locked
+    ))
+    returning j.row_key, j.owner_id, j.enqueued_at, 0::smallint as attempts
+  ), gone_retries as (
+    delete from ml.retries as r
+    where r.ctid = any (array(
+      select x.ctid from ml.retries as x
+      where x.attachment_id = p_attachment_id and x.row_key = any (p_row_keys)
+      for update skip locked
+    ))
+    returning r.row_key, r.owner_id, r.enqueued_at, r.attempts
+  )
+  insert into public.predictions (
+    prediction, source_table, row_key, owner_id, model, status, latency_ms, attempts, error
+  )
+  select
+    a.name, a.source_table::text, g.row_key, nullif(g.owner_id, ml.nobody()), a.model, 'superseded',
+    greatest(0, extract(epoch from clock_timestamp() - g.enqueued_at) * 1000), g.attempts, 'ROW_GONE'
+  from (select * from gone union all select * from gone_retries) as g
+  cross join ml.attachments as a
+  where a.id = p_attachment_id;
+end
+$$;
+
+comment on function ml.drop_gone(smallint, text[]) is 'Takes the jobs of deleted rows out of the queue, with a receipt that says so.';
+-- end file
+
+-- file: sql/functions/ml/generate.sql
+-- Static code for each attachment, so that neither the write path nor the claim pays for dynamic SQL. It yields definitions only;
+-- ml.attach runs them, and ml.doctor compares them with what is there.
+-- Triggers are statement-level with transition tables: a bulk write costs one insert, in key order, so that two writers
+-- cannot deadlock. A column list is not allowed beside transition tables, so the update trigger compares the watched columns
+-- itself. Definer: writers have no right on the queue. The last lines of each are the sleeper's protocol; see ml.hint.
+create or replace function ml.generate(a ml.attachments)
+returns table (object_name name, definition text)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_sorted text := format(case when a.key_type in ('text', 'varchar') then 'n.%I collate "C"' else 'n.%I' end, a.key_column);
+  v_owner text := format('coalesce(%s, %L)::uuid', case when a.owner_column is null then 'null' else 'n.' || quote_ident(a.owner_column) end, ml.nobody());
+  v_new text := (select string_agg(format('n.%I', w), ', ') from unnest(a.watched_columns) as w);
+  v_old text := (select string_agg(format('o.%I', w), ', ') from unnest(a.watched_columns) as w);
+  v_trigger constant text := $q$
+    create or replace function ml.%1$I() returns trigger
+    language plpgsql volatile security definer set search_path = '' as $f$
+    begin
+      %2$s
+      if found and not pg_catalog.pg_try_advisory_xact_lock_shared(20261120, 1) then
+        perform pg_catalog.pg_notify('rowcast_jobs', '');
+      end if;
+      return null;
+    end
+    $f$
+  $q$;
+  v_enqueue constant text := $q$
+      insert into ml.jobs as j (attachment_id, row_key, owner_id, is_new, enqueued_at)
+      select %1$s, n.%2$I::text, %3$s, %4$s, v.at
+      from (select pg_catalog.clock_timestamp()) as v (at), %5$s
+      order by %6$s
+      on conflict (attachment_id, row_key) do update set
+        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, is_background = false
+      where (j.owner_id, j.is_new, j.is_background) is distinct from (excluded.owner_id, j.is_new or excluded.is_new, false);
+      $q$;
+begin
+  -- The rows as the model would see them. Under p_lock they are locked, and a row that somebody else has locked is left out
+  -- rather than waited for: a writer who holds it may be waiting for us. FOR NO KEY UPDATE, because foreign keys to the row may
+  -- hold it FOR KEY SHARE.
+  object_name := a.name || '__read';
+  definition := format(
+    $q$
+    create or replace function ml.%1$I(
+      p_row_keys text[], p_lock boolean, out row_keys text[], out inputs text[], out hashes bytea[]
+    )
+    language plpgsql volatile security invoker set search_path = '' set enable_seqscan = off as $f$
+    begin
+      if p_lock then
+        select array_agg(f.row_key), array_agg(f.input), array_agg(sha256(convert_to(f.input, 'UTF8')))
+        into row_keys, inputs, hashes
+        from (
+          select t.%2$I::text as row_key, (%3$s)::jsonb::text as input
+          from %4$s as t where t.%2$I = any (p_row_keys::%5$s[]) for no key update of t skip locked
+        ) as f;
+      else
+        select array_agg(f.row_key), array_agg(f.input), array_agg(sha256(convert_to(f.input, 'UTF8')))
+        into row_keys, inputs, hashes
+        from (
+          select t.%2$I::text as row_key, (%3$s)::jsonb::text as input
+          from %4$s as t where t.%2$I = any (p_row_keys::%5$s[])
+        ) as f;
+      end if;
+    end
+    $f$
+    $q$,
+    object_name, a.key_column, a.input_expression, a.source_table, a.key_type
+  );
+  return next;
+
+  object_name := 'tg_' || a.name || '__insert';
+  definition := format(
+    v_trigger, object_name, format(v_enqueue, a.id, a.key_column, v_owner, 'true', 'new_rows as n', v_sorted)
+  );
+  return next;
+  object_name := 'tg_' || a.name || '__update';
+  definition := format(
+    v_trigger, object_name,
+    format(
+      v_enqueue, a.id, a.key_column, v_owner, format('o.%I is null', a.key_column),
+      format(
+        'new_rows as n left join old_rows as o on o.%1$I = n.%1$I where o.%1$I is null or (%2$s) is distinct from (%3$s)',
+        a.key_column, v_new, v_old
+      ),
+      v_sorted
+    )
+  );
+  return next;
+  object_name := 'tg_' || a.name || '__delete';
+  definition := format(
+    $q$
+    create or replace function ml.%1$I() returns trigger
+    language plpgsql volatile security definer set search_path = '' as $f$
+    begin
+      perform ml.drop_gone(%2$s::smallint, (select pg_catalog.array_agg(o.%3$I::text) from old_rows as o));
+      return null;
+    end
+    $f$
+    $q$,
+    object_name, a.id, a.key_column
+  );
+  return next;
+
+  for object_name, definition in
+    select
+      '_800_predict_' || a.name || '_' || e.event,
+      format(
+        'create or replace trigger %I after %s on %s referencing %s for each statement execute function ml.%I()',
+        '_800_predict_' || a.name || '_' || e.event, e.event, a.source_table, e.rows, 'tg_' || a.name || '__' || e.event
+      )
+    from (
+      values ('insert', 'new table as new_rows'), ('update', 'old table as old_rows new table as new_rows'),
+        ('delete', 'old table as old_rows')
+    ) as e (event, rows)
+  loop
+    return next;
+  end loop;
+end
+$$;
+
+comment on function ml.generate(ml.attachments) is 'The functions and triggers that an attachment consists of, as their definitions.';
+-- end file
+
+-- file: sql/functions/ml/generated_hash.sql
+-- Of what is in the catalogue, so that a function replaced by hand, a dropped trigger and a disabled one all show.
+create or replace function ml.generated_hash(a ml.attachments)
+returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select encode(sha256(convert_to(coalesce(string_agg(x.definition, E'\n' order by x.definition), ''), 'UTF8')), 'hex')
+  from (
+    select p.prosrc || array_to_string(p.proconfig, ',') || p.prosecdef::text as definition
+    from pg_proc as p
+    where p.pronamespace = 'ml'::regnamespace
+      and p.proname = any (array[
+        a.name || '__read', 'tg_' || a.name || '__insert', 'tg_' || a.name || '__update', 'tg_' || a.name || '__delete'
+      ])
+    union all
+    select pg_get_triggerdef(t.oid) || t.tgenabled::text
+    from pg_trigger as t
+    where t.tgrelid = a.source_table and starts_with(t.tgname, '_800_predict_' || a.name || '_')
+  ) as x
+$$;
+
+comment on function ml.generated_hash(ml.attachments) is 'Hash of an attachment''s functions and triggers as they are in the database.';
+-- end file
+
+-- file: sql/functions/ml/ungenerate.sql
+create or replace function ml.ungenerate(p_name text)
 returns void
 language plpgsql
 volatile
@@ -35,104 +244,38 @@ set search_path = ''
 set client_min_messages = warning
 as $$
 declare
-  v_name text;
   v_routine regprocedure;
 begin
-  select a.name into strict v_name from ml.attachments as a where a.id = p_attachment_id;
   for v_routine in
     select p.oid::regprocedure
     from pg_proc as p
     where p.pronamespace = 'ml'::regnamespace
-      and (
-        p.proname = v_name || '__input'
-        or p.proname in ('tg_' || v_name || '__insert', 'tg_' || v_name || '__update')
-      )
+      and p.proname = any (array[
+        p_name || '__read', 'tg_' || p_name || '__insert', 'tg_' || p_name || '__update', 'tg_' || p_name || '__delete'
+      ])
   loop
     execute format('drop function %s cascade', v_routine);
   end loop;
 end
 $$;
 
-comment on function ml.detach_triggers(smallint) is 'Drops what ml.attach_triggers generated; the triggers go with their functions.';
+comment on function ml.ungenerate(text) is 'Drops what ml.generate defined for an attachment; the triggers go with their functions.';
 -- end file
 
--- file: sql/functions/ml/attach_triggers.sql
--- Static code for each attachment, so that the write path pays for no dynamic SQL. Statement-level triggers with
--- transition tables: a bulk write costs one insert, in key order, so that two writers cannot deadlock. A column list is not
--- allowed beside transition tables, so the update trigger compares the watched columns itself. Definer: writers have no right
--- on the queue.
--- Deliberately absent: triggers for DELETE and TRUNCATE. A claim finds the row gone and drops the job; a trigger that took
--- jobs away would lock what a commit holds, and the reverse.
-create or replace function ml.attach_triggers(p_attachment_id smallint)
+-- file: sql/functions/ml/forget_jobs.sql
+create or replace function ml.forget_jobs(p_attachment_id smallint)
 returns void
-language plpgsql
+language sql
 volatile
 security invoker
 set search_path = ''
-as $$
-declare
-  a ml.attachments;
-  v_owner text;
-  v_watch_new text;
-  v_watch_old text;
-  v_event text;
-  v_enqueue constant text := $q$
-    create or replace function ml.%1$I() returns trigger
-    language plpgsql volatile security definer set search_path = '' as $f$
-    begin
-      insert into ml.jobs as j (attachment_id, row_key, owner_id, is_new)
-      select %2$s, n.%3$I::text, %4$s, %6$s
-      from new_rows as n
-      %5$s
-      order by n.%3$I::text collate "C"
-      on conflict (attachment_id, row_key) where token is null and not is_retry do update set
-        run_at = least(j.run_at, excluded.run_at), priority = least(j.priority, excluded.priority),
-        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, attempts = 0, deferrals = 0,
-        enqueued_at = case when excluded.is_new then excluded.enqueued_at else j.enqueued_at end;
-      if found then
-        perform ml.hint();
-      end if;
-      return null;
-    end
-    $f$
-  $q$;
-begin
-  select * into strict a from ml.attachments where id = p_attachment_id;
-  v_owner := case when a.owner_column is null then 'null::uuid' else format('n.%I', a.owner_column) end;
-  select string_agg(format('n.%I', w), ', '), string_agg(format('o.%I', w), ', ')
-  into v_watch_new, v_watch_old
-  from unnest(a.watched_columns) as w;
+begin atomic
+  delete from ml.jobs as j where j.attachment_id = p_attachment_id;
+  delete from ml.retries as r where r.attachment_id = p_attachment_id;
+  delete from ml.leases as l where l.attachment_id = p_attachment_id;
+end;
 
-  perform ml.detach_triggers(p_attachment_id);
-
-  execute format(
-    'create function ml.%I(t %s) returns jsonb language sql stable security invoker set search_path = %L as %L',
-    a.name || '__input', a.source_table, '', format('select (%s)::jsonb', a.input_expression)
-  );
-  execute format(v_enqueue, 'tg_' || a.name || '__insert', a.id, a.key_column, v_owner, '', 'true');
-  execute format(
-    v_enqueue, 'tg_' || a.name || '__update', a.id, a.key_column, v_owner,
-    format(
-      'left join old_rows as o on o.%1$I = n.%1$I where o.%1$I is null or (%2$s) is distinct from (%3$s)',
-      a.key_column, v_watch_new, v_watch_old
-    ),
-    format('o.%I is null', a.key_column)
-  );
-  foreach v_event in array array['insert', 'update'] loop
-    execute format(
-      'create trigger %I after %s on %s %s for each statement execute function ml.%I()',
-      '_800_predict_' || a.name || '_' || v_event, v_event, a.source_table,
-      case v_event
-        when 'insert' then 'referencing new table as new_rows'
-        when 'update' then 'referencing old table as old_rows new table as new_rows'
-      end,
-      'tg_' || a.name || '__' || v_event
-    );
-  end loop;
-end
-$$;
-
-comment on function ml.attach_triggers(smallint) is 'Generates the input function and the triggers of one attachment.';
+comment on function ml.forget_jobs(smallint) is 'Drops all that is owed to an attachment.';
 -- end file
 
 -- file: sql/functions/ml/attach.sql
@@ -152,10 +295,12 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_id smallint;
   v_key name;
   v_key_type regtype;
   v_missing text;
+  v_definition text;
+  v_changed boolean;
+  v_row ml.attachments;
 begin
   -- The row's identity: a primary key of one column.
   select a.attname, a.atttypid::regtype into v_key, v_key_type
@@ -184,15 +329,22 @@ begin
     raise exception 'no function %(text[], jsonb[], text)', p_apply using detail = 'ATTACH_NO_APPLY';
   end if;
 
+  -- The expression is checked here, where its author sees the error, and not in the first claim.
+  execute format('select (%s)::jsonb from %s as t limit 0', p_input, p_table);
+
   insert into ml.models (name) values (p_model) on conflict (name) do nothing;
 
+  select x.* into v_row from ml.attachments as x where x.name = p_name for update;
+  -- What is answered differently from now on: answers from before it no longer spare a call.
+  v_changed := v_row.id is not null and (
+    v_row.source_table, v_row.key_column, v_row.key_type, v_row.model, v_row.input_expression, v_row.apply_function
+  ) is distinct from (p_table, v_key, v_key_type, p_model, p_input, p_apply);
   -- Jobs of another table, or with keys of another type, are nobody's any more.
-  delete from ml.jobs as j using ml.attachments as old
-  where old.name = p_name and j.attachment_id = old.id
-    and (old.source_table, old.key_type) is distinct from (p_table, v_key_type);
+  if (v_row.source_table, v_row.key_type) is distinct from (p_table, v_key_type) then
+    perform ml.forget_jobs(v_row.id);
+  end if;
 
-  -- updated_at moves only with a change: answers from before it no longer spare a call.
-  insert into ml.attachments as a (
+  insert into ml.attachments as x (
     name, source_table, key_column, key_type, model, input_expression, watched_columns, owner_column, apply_function
   )
   values (p_name, p_table, v_key, v_key_type, p_model, p_input, p_watch::name[], p_owner, p_apply)
@@ -201,24 +353,25 @@ begin
     model = excluded.model, input_expression = excluded.input_expression,
     watched_columns = excluded.watched_columns, owner_column = excluded.owner_column,
     apply_function = excluded.apply_function,
-    updated_at = case
-      when (
-        a.source_table, a.key_column, a.key_type, a.model, a.input_expression, a.apply_function
-      ) is distinct from (
-        excluded.source_table, excluded.key_column, excluded.key_type, excluded.model, excluded.input_expression,
-        excluded.apply_function
-      ) then clock_timestamp()
-      else a.updated_at
-    end
-  returning a.id into v_id;
+    updated_at = case when v_changed then clock_timestamp() else x.updated_at end
+  returning * into v_row;
 
-  perform ml.attach_triggers(v_id);
-  return v_id;
+  perform ml.ungenerate(p_name);
+  for v_definition in select g.definition from ml.generate(v_row) as g loop
+    execute v_definition;
+  end loop;
+  update ml.attachments as x set generated_hash = ml.generated_hash(x) where x.id = v_row.id;
+
+  -- The rows that are there are asked again, at low priority; ml.advance_backfills goes on with it.
+  if v_changed then
+    perform ml.backfill(p_name, p_limit => 1, p_restart => true);
+  end if;
+  return v_row.id;
 end
 $$;
 
 comment on function ml.attach(text, regclass, text, text, text[], text, text) is
-  E'Attach a prediction to a table\n\nCall it in a migration. Idempotent: the same call again changes nothing, a changed one replaces the old. p_input is an expression over the row `t` that yields jsonb; it must depend on the watched columns alone.';
+  E'Attach a prediction to a table\n\nCall it in a migration. Idempotent: the same call again changes nothing, a changed one replaces the old and asks again for the rows that are there, at low priority. p_input is an expression over the row `t` that yields jsonb; it must depend on the watched columns alone.';
 -- end file
 
 -- file: sql/functions/ml/detach.sql
@@ -236,8 +389,8 @@ begin
   if not found then
     return false;
   end if;
-  perform ml.detach_triggers(v_id);
-  delete from ml.jobs where attachment_id = v_id;
+  perform ml.ungenerate(p_name);
+  perform ml.forget_jobs(v_id);
   delete from ml.attachments where id = v_id;
   return true;
 end
@@ -248,7 +401,14 @@ comment on function ml.detach(text) is
 -- end file
 
 -- file: sql/functions/ml/enqueue.sql
-create or replace function ml.enqueue(p_attachment_id smallint, p_row_keys text[], p_priority smallint default 100)
+-- For rows that are there already. A row that somebody has locked may have a job in that transaction, on which an insert would
+-- wait, and the writer perhaps on us: such rows go to ml.retries, which no writer touches.
+create or replace function ml.enqueue(
+  p_attachment_id smallint,
+  p_row_keys text[],
+  p_background boolean default false,
+  p_is_new boolean default false
+)
 returns bigint
 language plpgsql
 volatile
@@ -257,26 +417,52 @@ set search_path = ''
 as $$
 declare
   a ml.attachments;
+  v_free text[];
   v_count bigint;
 begin
   select * into strict a from ml.attachments where id = p_attachment_id;
   -- Keys come from outside (a webhook names them), so a key of the wrong type is no row rather than an error.
+  p_row_keys := array(select k from unnest(p_row_keys) as k where pg_catalog.pg_input_is_valid(k, a.key_type::text));
   execute format(
     $q$
-    insert into ml.jobs as j (attachment_id, row_key, owner_id, priority)
-    select $1, t.%1$I::text, %2$s, $3
-    from %3$s as t
-    where t.%1$I = any (array(
-      select k::%4$s from unnest($2) as k where pg_catalog.pg_input_is_valid(k, %5$L)
-    ))
-    order by t.%1$I::text collate "C"
-    on conflict (attachment_id, row_key) where token is null and not is_retry do update set
-      run_at = least(j.run_at, excluded.run_at), priority = least(j.priority, excluded.priority)
+    with free as (
+      select t.%1$I::text as row_key, coalesce(%2$s, ml.nobody()) as owner_id
+      from %3$s as t where t.%1$I = any ($1::%4$s[])
+      for share of t skip locked
+    ), owed as (
+      insert into ml.jobs as j (attachment_id, row_key, owner_id, is_background, is_new)
+      select $2, f.row_key, f.owner_id, $3, $4 from free as f
+      order by f.row_key collate "C"
+      on conflict (attachment_id, row_key) do update set
+        is_background = j.is_background and excluded.is_background, is_new = j.is_new or excluded.is_new
+      where (j.is_background and not excluded.is_background) or (excluded.is_new and not j.is_new)
+    )
+    select array_agg(f.row_key) from free as f
     $q$,
-    a.key_column, case when a.owner_column is null then 'null::uuid' else format('t.%I', a.owner_column) end, a.source_table, a.key_type,
-    a.key_type::text
-  ) using p_attachment_id, p_row_keys, p_priority;
-  get diagnostics v_count = row_count;
+    a.key_column, case when a.owner_column is null then 'null::uuid' else format('t.%I', a.owner_column) end,
+    a.source_table, a.key_type
+  ) into v_free using p_row_keys, a.id, p_background, p_is_new;
+  v_count := coalesce(cardinality(v_free), 0);
+
+  if v_count < cardinality(p_row_keys) then
+    execute format(
+      $q$
+      insert into ml.retries as r (
+        attachment_id, row_key, owner_id, enqueued_at, run_at, is_new, is_background, attempts, deferrals, suspicion, reason
+      )
+      select $2, t.%1$I::text, coalesce(%2$s, ml.nobody()), clock_timestamp(), clock_timestamp() + interval '1 second', $4, $3,
+        0, 0, 0, 'row_busy'
+      from %3$s as t
+      where t.%1$I = any ($1::%4$s[]) and t.%1$I::text <> all ($5)
+      order by t.%1$I::text collate "C"
+      on conflict (attachment_id, row_key) do update set is_new = r.is_new or excluded.is_new
+      $q$,
+      a.key_column, case when a.owner_column is null then 'null::uuid' else format('t.%I', a.owner_column) end,
+      a.source_table, a.key_type
+    ) using p_row_keys, a.id, p_background, p_is_new, coalesce(v_free, '{}');
+    get diagnostics v_count = row_count;
+    v_count := v_count + coalesce(cardinality(v_free), 0);
+  end if;
   if v_count > 0 then
     perform ml.hint();
   end if;
@@ -284,7 +470,7 @@ begin
 end
 $$;
 
-comment on function ml.enqueue(smallint, text[], smallint) is
+comment on function ml.enqueue(smallint, text[], boolean, boolean) is
   'Owes a prediction for each named row that exists; merges with what is pending. Returns how many.';
 -- end file
 
@@ -311,7 +497,9 @@ begin
   if p_restart then
     delete from ml.backfills as x where x.attachment_id = a.id;
   end if;
-  insert into ml.backfills (attachment_id) values (a.id) on conflict (attachment_id) do nothing;
+  insert into ml.backfills (attachment_id, total)
+  select a.id, greatest(0, c.reltuples) from pg_class as c where c.oid = a.source_table
+  on conflict (attachment_id) do nothing;
   -- The row lock makes two callers take turns, so that no chunk is walked twice.
   select x.* into b from ml.backfills as x where x.attachment_id = a.id for update;
 
@@ -320,7 +508,7 @@ begin
       'select array(select t.%1$I::text from %2$s as t where $1 is null or t.%1$I > $1::%3$s order by t.%1$I limit $2)',
       a.key_column, a.source_table, a.key_type
     ) into v_keys using b.last_key, p_limit;
-    enqueued := ml.enqueue(a.id, v_keys, 200::smallint);
+    enqueued := ml.enqueue(a.id, v_keys, p_background => true);
     update ml.backfills as x set
       last_key = coalesce(v_keys[cardinality(v_keys)], x.last_key),
       enqueued = x.enqueued + backfill.enqueued,
@@ -338,6 +526,44 @@ $$;
 
 comment on function ml.backfill(text, integer, boolean) is
   E'Owe a prediction for rows that are already there\n\nOne step of at most p_limit rows in key order, at low priority; call it until `finished`. It goes on where it stopped; p_restart begins again. Rows whose input was already answered by the same model version cost no call.';
+-- end file
+
+-- file: sql/functions/ml/advance_backfills.sql
+-- Every ten seconds, by pg_cron. The queue is topped up rather than flooded: a re-prediction of a million rows never has
+-- more than a few steps of them waiting.
+create or replace function ml.advance_backfills(p_step integer default 10000)
+returns bigint
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_name text;
+  v_waiting bigint;
+  v_sum bigint := 0;
+begin
+  for v_name in
+    select a.name from ml.backfills as b
+    join ml.attachments as a on a.id = b.attachment_id
+    where b.finished_at is null and a.paused_at is null
+    order by b.started_at
+  loop
+    select count(*) into v_waiting
+    from (
+      select from ml.jobs as j join ml.attachments as a on a.id = j.attachment_id
+      where a.name = v_name and j.is_background
+      limit 2 * p_step
+    ) as x;
+    if v_waiting < 2 * p_step then
+      v_sum := v_sum + (select s.enqueued from ml.backfill(v_name, p_step) as s);
+    end if;
+  end loop;
+  return v_sum;
+end
+$$;
+
+comment on function ml.advance_backfills(integer) is 'One more step of each backfill that is not finished, unless many of its jobs still wait. Returns how many were enqueued.';
 -- end file
 
 -- file: sql/functions/ml/accept_webhook.sql
@@ -382,73 +608,22 @@ comment on function ml.accept_webhook(text, jsonb) is
   'Takes note of a webhook''s id and refuses a replay; owes what a changed row ({schema, table, record}) needs.';
 -- end file
 
--- file: sql/functions/ml/yielding.sql
--- Rule 3 for jobs that were leased once: of two jobs of a row the older one yields, and never both. The younger one, pending
--- or leased, is only locked if it is free: a writer may hold it to the end of its transaction. Then the older one stays, and
--- ml.lease asks again. One look-up for each partial index, and none for a fresh job: what would be younger has merged into it.
-create or replace function ml.yielding(p_job_ids bigint[])
-returns bigint[]
-language sql
-volatile
-security invoker
-set search_path = ''
-as $$
-  with candidates as (
-    select old.id as old_id, old.is_new, young.id as young_id
-    from ml.jobs as old
-    cross join lateral (
-      select j.id from ml.jobs as j
-      where j.attachment_id = old.attachment_id and j.row_key = old.row_key and j.id > old.id
-        and j.token is null and not j.is_retry
-      union all
-      select j.id from ml.jobs as j
-      where j.attachment_id = old.attachment_id and j.row_key = old.row_key and j.id > old.id
-        and j.token is null and j.is_retry
-      union all
-      select j.id from ml.jobs as j
-      where j.attachment_id = old.attachment_id and j.row_key = old.row_key and j.id > old.id
-        and j.token is not null
-    ) as young
-    where old.id = any (p_job_ids) and (old.is_retry or old.token is not null)
-  ), locked as (
-    select j.id
-    from ml.jobs as j
-    where j.id = any (array(select c.young_id from candidates as c))
-    order by j.id
-    for update skip locked
-  ), inherited as (
-    update ml.jobs as j set is_new = true
-    from candidates as c
-    join locked as l on l.id = c.young_id
-    where j.id = l.id and c.is_new and not j.is_new
-  ), blocked as (
-    -- Its younger one is in somebody's hands just now.
-    update ml.jobs as j set run_at = clock_timestamp() + interval '1 second'
-    from candidates as c
-    where j.id = c.old_id and j.token is null
-      and not exists (select from locked as l join candidates as x on x.young_id = l.id where x.old_id = j.id)
-  )
-  select coalesce(array_agg(distinct c.old_id), '{}')
-  from candidates as c
-  join locked as l on l.id = c.young_id
-$$;
-
-comment on function ml.yielding(bigint[]) is
-  'Of these jobs, those that yield to a younger job of their row; it inherits that the row is new. A pending one that would, but cannot lock it, is put off for a second.';
--- end file
-
 -- file: sql/functions/ml/give_back.sql
 -- The one way back from a lease. Charged: an attempt is used up, and the last one ends among the dead letters. Not charged:
--- only put off. A job yields to a younger one of its row that is pending (rule 3).
--- It never waits for a writer: what comes back is marked as a retry, which the unique index of pending jobs leaves out. So
--- it may stand beside a pending job whose writer has not committed yet; ml.lease lets the older of the two go.
+-- only put off. A job yields to a younger one of its row, pending or leased since (rule 3).
+-- It never waits for a writer: what comes back goes to ml.retries, which writers do not touch; a claim that finds both lets the
+-- pending one answer.
 -- The error's text stays with the operator, but for the model's own word on an input: a receipt is read by its owner.
 create or replace function ml.give_back(
-  p_job_ids bigint[],
+  a ml.attachments,
+  m ml.models,
+  p_jobs ml.owed[],
   p_reason text,
   p_error text,
   p_charge boolean,
-  p_wait interval default null
+  p_wait interval default null,
+  p_leased_at timestamptz default clock_timestamp(),
+  p_request_id text default null
 )
 returns integer
 language plpgsql
@@ -457,152 +632,433 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_yielding bigint[] := ml.yielding(p_job_ids);
+  v_now constant timestamptz := clock_timestamp();
   v_count integer;
 begin
   with judged as (
     select
-      j.*, a.name, a.source_table, a.model, m.backoff_seconds, j.id = any (v_yielding) as yields,
-      p_charge and j.attempts + 1 >= m.max_attempts and j.id <> all (v_yielding) as dead
-    from ml.jobs as j
-    join ml.attachments as a on a.id = j.attachment_id
-    join ml.models as m on m.name = a.model
-    where j.id = any (p_job_ids)
-  ), back as (
-    update ml.jobs as j set
-      token = null, lease_until = null, input_hash = null, is_retry = true,
-      attempts = g.attempts + p_charge::integer,
-      deferrals = least(g.deferrals + (p_reason = 'batch_fault' and not p_charge)::integer, 32767),
-      -- Exponential, at most an hour, with 20 % of jitter either way.
-      run_at = clock_timestamp() + coalesce(
-        p_wait,
+      j.*,
+      p_charge and j.attempts + 1 >= m.max_attempts as dead,
+      make_interval(secs => case
         -- Whoever holds the row has held it for a while, and may go on: a quarter of the job's age, a minute at most.
-        case when p_reason = 'row_busy' then
-          make_interval(secs => least(60, greatest(1, extract(epoch from clock_timestamp() - g.enqueued_at) / 4)))
-        end,
-        make_interval(secs => least(
-          3600, g.backoff_seconds * 2 ^ least(case when p_charge then g.attempts else g.deferrals end, 20)
-        ) * (0.8 + 0.4 * random()))
+        when p_reason = 'row_busy' then least(60, greatest(1, extract(epoch from v_now - j.enqueued_at) / 4))
+        -- Exponential, at most an hour, with 20 % of jitter either way.
+        else least(3600, m.backoff_seconds * 2 ^ least(case when p_charge then j.attempts else j.deferrals end, 20))
+          * (0.8 + 0.4 * random())
+      end) as pause
+    from unnest(p_jobs) as j
+    where j.row_key is not null
+      and not exists (select from ml.jobs as p where p.attachment_id = a.id and p.row_key = j.row_key)
+      and not exists (
+        select from ml.leases as l
+        where l.attachment_id = a.id and l.leased_at > p_leased_at
+          and j.row_key = any (array(select x.row_key from unnest(l.jobs) as x))
       )
-    from judged as g
-    where j.id = g.id and not g.dead and not g.yields
-  ), gone as (
-    delete from ml.jobs as j using judged as g where j.id = g.id and (g.dead or g.yields)
-  ), buried as (
-    insert into ml.dead_letters (attachment_id, row_key, owner_id, attempts, reason, error)
-    select g.attachment_id, g.row_key, g.owner_id, g.attempts + 1, p_reason, left(p_error, 2000)
-    from judged as g
-    where g.dead
-  ), receipts as (
-    insert into public.predictions (
-      prediction, source_table, row_key, owner_id, model, status, input_hash, latency_ms, attempts, error, request_id
+  ), back as (
+    insert into ml.retries as r (
+      attachment_id, row_key, owner_id, enqueued_at, run_at, is_new, is_background, attempts, deferrals, suspicion, reason
     )
     select
-      g.name, g.source_table::text, g.row_key, g.owner_id, g.model, 'failed', g.input_hash,
-      greatest(0, extract(epoch from clock_timestamp() - g.enqueued_at) * 1000), g.attempts + 1,
-      case when p_error like 'INVALID_INPUT: %' then left(p_error, 2000) else p_reason end,
-      nullif(left(current_setting('rowcast.request_id', true), 200), '')
+      a.id, g.row_key, g.owner_id, g.enqueued_at, v_now + coalesce(p_wait, g.pause), g.is_new, g.is_background,
+      g.attempts + p_charge::integer,
+      least(g.deferrals + (p_reason = 'batch_fault' and not p_charge)::integer, 32767),
+      least(g.suspicion + (p_reason = 'lease_expired')::integer, 32767), p_reason
+    from judged as g
+    where not g.dead
+    order by g.row_key collate "C"
+    on conflict (attachment_id, row_key) do update set is_new = r.is_new or excluded.is_new
+  ), buried as (
+    insert into ml.dead_letters (attachment_id, row_key, owner_id, attempts, reason, error)
+    select a.id, g.row_key, nullif(g.owner_id, ml.nobody()), g.attempts + 1, p_reason, left(p_error, 2000)
     from judged as g
     where g.dead
   )
-  select count(*) into v_count from judged;
+  insert into public.predictions (
+    prediction, source_table, row_key, owner_id, model, status, input_hash, latency_ms, attempts, error, request_id
+  )
+  select
+    a.name, a.source_table::text, g.row_key, nullif(g.owner_id, ml.nobody()), a.model, 'failed', g.input_hash,
+    greatest(0, extract(epoch from v_now - g.enqueued_at) * 1000), g.attempts + 1,
+    case when p_error like 'INVALID_INPUT: %' then left(p_error, 2000) else p_reason end, left(p_request_id, 200)
+  from judged as g
+  where g.dead;
+
+  select count(*) into v_count from unnest(p_jobs) as j where j.row_key is not null;
   return v_count;
 end
 $$;
 
-comment on function ml.give_back(bigint[], text, text, boolean, interval) is
-  'Jobs of a lease go back to pending, or to the dead letters when they are charged for the last time. Returns how many.';
+comment on function ml.give_back(ml.attachments, ml.models, ml.owed[], text, text, boolean, interval, timestamptz, text) is
+  'Jobs of a lease go to the retries, or to the dead letters when they are charged for the last time. Returns how many came.';
 -- end file
 
 -- file: sql/functions/ml/reclaim_expired.sql
--- A lease that ran out is a charged failure: whatever killed the worker may have been the job.
-create or replace function ml.reclaim_expired(p_limit integer)
+-- A lease that ran out is a charged failure: whatever killed the worker may have been the job. Part of the heartbeat, not of the
+-- claim: whoever lives takes over.
+create or replace function ml.reclaim_expired()
 returns integer
-language sql
-volatile
-security invoker
-set search_path = ''
-as $$
-  with expired as (
-    select j.id
-    from ml.jobs as j
-    where j.token is not null and j.lease_until < clock_timestamp()
-    order by j.lease_until
-    limit p_limit
-    for update skip locked
-  )
-  select ml.give_back(array_agg(e.id), 'lease_expired', 'The worker fell silent before it answered.', true, '0'::interval)
-  from expired as e
-$$;
-
-comment on function ml.reclaim_expired(integer) is 'Takes back jobs whose lease ran out. Returns how many.';
--- end file
-
--- file: sql/functions/ml/read_inputs.sql
--- The row as the model would see it, for claim and commit. Under p_lock the rows are locked, and a row that somebody else has locked is
--- left out rather than waited for: a writer who holds it may be waiting for our jobs. FOR NO KEY UPDATE, because foreign
--- keys to the row may hold it FOR KEY SHARE.
-create or replace function ml.read_inputs(p_attachment ml.attachments, p_row_keys text[], p_lock boolean)
-returns table (row_key text, input jsonb)
-language plpgsql
-volatile
-security invoker
-set search_path = ''
-as $$
-begin
-  return query execute format(
-    'select t.%1$I::text, ml.%2$I(t) from %3$s as t where t.%1$I = any ($1::%4$s[]) %5$s',
-    p_attachment.key_column, p_attachment.name || '__input', p_attachment.source_table, p_attachment.key_type,
-    case when p_lock then 'for no key update skip locked' end
-  ) using p_row_keys;
-end
-$$;
-
-comment on function ml.read_inputs(ml.attachments, text[], boolean) is
-  'The rows of these keys that exist, and what the model would be given for each now.';
--- end file
-
--- file: sql/functions/ml/busy_jobs.sql
-create or replace function ml.busy_jobs(p_attachment ml.attachments, p_job_ids bigint[], p_locked_keys text[])
-returns bigint[]
 language plpgsql
 volatile
 security invoker
 set search_path = ''
 as $$
 declare
-  v_busy bigint[];
+  l ml.leases;
+  v_of record;
+  v_count integer := 0;
 begin
-  execute format(
-    $q$
-    select array_agg(j.id)
-    from ml.jobs as j
-    join %1$s as t on t.%2$I = j.row_key::%3$s
-    where j.id = any ($1) and j.row_key <> all ($2)
-    $q$,
-    p_attachment.source_table, p_attachment.key_column, p_attachment.key_type
-  ) into v_busy using p_job_ids, coalesce(p_locked_keys, '{}');
-  return v_busy;
+  for l in
+    select x.* from ml.leases as x
+    where x.lease_until < clock_timestamp()
+    order by x.lease_until
+    limit 100
+    for update skip locked
+  loop
+    select a, m into v_of from ml.attachments as a join ml.models as m on m.name = a.model where a.id = l.attachment_id;
+    if found then
+      v_count := v_count + ml.give_back(
+        v_of.a, v_of.m, l.jobs, 'lease_expired', 'The worker fell silent before it answered.', true,
+        p_wait => '0'::interval, p_leased_at => l.leased_at, p_request_id => l.request_id
+      );
+    end if;
+    delete from ml.leases as x where x.token = l.token;
+  end loop;
+  if v_count > 0 then
+    perform ml.hint();
+  end if;
+  return v_count;
 end
 $$;
 
-comment on function ml.busy_jobs(ml.attachments, bigint[], text[]) is
-  'Of these jobs, those whose row is there but was not to be locked.';
+comment on function ml.reclaim_expired() is 'Takes back jobs whose lease ran out. Returns how many.';
 -- end file
 
--- file: sql/functions/ml/settle.sql
--- Finished jobs leave the hot table in the same statement that writes their receipts. A superseded row whose edit did not
--- enqueue (its input depends on more than the watched columns) is owed again, at the cost of an attempt, so that an
--- expression that never holds still ends among the dead letters rather than in a loop.
-create or replace function ml.settle(
-  p_attachment ml.attachments,
-  p_job_ids bigint[],
-  p_fresh_ids bigint[],
-  p_locked_keys text[],
-  p_inputs jsonb[],
-  p_results jsonb,
-  p_model_version text
+-- file: sql/functions/ml/lanes.sql
+-- Whose turn it is: owners with pending jobs, from the one whose turn is next, round to it. A loose index scan: one step an
+-- owner, however many jobs each has. p_floor spares the scan what is known to be gone; see ml.take_pending.
+create or replace function ml.lanes(
+  p_attachment_id smallint,
+  p_background boolean,
+  p_next uuid,
+  p_floor timestamptz,
+  p_limit integer,
+  p_shut uuid[]
 )
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_lanes uuid[];
+begin
+  with recursive ahead as (
+    select 1 as n, (
+      select j.owner_id from ml.jobs as j
+      where j.attachment_id = p_attachment_id and j.is_background = p_background
+        and (j.owner_id, j.enqueued_at) >= (p_next, p_floor) and j.enqueued_at >= p_floor
+      order by j.owner_id, j.enqueued_at
+      limit 1
+    ) as owner_id
+    union all
+    select a.n + 1, (
+      select j.owner_id from ml.jobs as j
+      where j.attachment_id = p_attachment_id and j.is_background = p_background
+        and j.owner_id > a.owner_id and j.enqueued_at >= p_floor
+      order by j.owner_id, j.enqueued_at
+      limit 1
+    )
+    from ahead as a
+    where a.owner_id is not null and a.n < p_limit
+  )
+  select array_agg(a.owner_id order by a.n) into v_lanes
+  from ahead as a
+  where a.owner_id is not null and (p_shut is null or a.owner_id <> all (p_shut));
+  return coalesce(v_lanes, '{}');
+end
+$$;
+
+comment on function ml.lanes(smallint, boolean, uuid, timestamptz, integer, uuid[]) is
+  'Owners with pending jobs of an attachment, at most p_limit, in the order of their turns from p_next on.';
+-- end file
+
+-- file: sql/functions/ml/take_pending.sql
+-- Takes jobs out of ml.jobs: the same number from each owner in turn, the oldest of each. So an owner's import of a hundred
+-- thousand rows delays another's single row by one batch.
+-- What this session has learnt is kept in a setting of the session, as a hint that may be lost at any time: whose turn is next,
+-- and a time before which nothing is pending. The second matters while an old snapshot keeps deleted jobs in the index, which
+-- a claim would otherwise walk past again and again. A job of a long transaction may become visible behind that time; so
+-- every quarter of a second the look is from the beginning.
+create or replace function ml.take_pending(
+  p_attachment_id smallint,
+  p_background boolean,
+  p_limit integer,
+  p_shut uuid[] default null
+)
+returns setof ml.owed
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set enable_seqscan = off
+set enable_bitmapscan = off
+as $$
+declare
+  v_setting constant text := format('rowcast.turn_%s_%s', p_attachment_id, p_background::integer);
+  v_hint text[] := string_to_array(nullif(current_setting(v_setting, true), ''), '|');
+  v_next uuid := coalesce(v_hint[1]::uuid, ml.nobody());
+  v_floor timestamptz := coalesce(v_hint[2]::timestamptz, '-infinity');
+  v_look_at timestamptz := coalesce(v_hint[3]::timestamptz, '-infinity');
+  v_now timestamptz := clock_timestamp();
+  v_lanes uuid[];
+  v_wrapped boolean;
+  v_quantum integer;
+  v_left integer := p_limit;
+  v_taken ml.owed[];
+  v_upto timestamptz;
+begin
+  if v_look_at <= v_now then
+    v_floor := '-infinity';
+  end if;
+  loop
+    v_lanes := ml.lanes(p_attachment_id, p_background, v_next, v_floor, v_left + 1, p_shut);
+    -- From the end round to the beginning.
+    v_wrapped := cardinality(v_lanes) <= v_left;
+    if v_wrapped and v_next <> ml.nobody() then
+      v_lanes := v_lanes || array(
+        select o from unnest(
+          ml.lanes(p_attachment_id, p_background, ml.nobody(), v_floor, v_left + 1 - cardinality(v_lanes), p_shut)
+        ) as o
+        where o < v_next
+      );
+      v_wrapped := cardinality(v_lanes) <= v_left;
+    end if;
+    v_next := case when v_wrapped then v_lanes[1] else v_lanes[v_left + 1] end;
+
+    while v_left > 0 and cardinality(v_lanes) > 0 loop
+      v_quantum := greatest(1, v_left / cardinality(v_lanes));
+      with gone as (
+        delete from ml.jobs as j
+        where j.ctid = any (array(
+          select x.ctid
+          from unnest(v_lanes) as lane (owner_id)
+          cross join lateral (
+            select y.ctid from ml.jobs as y
+            where y.attachment_id = p_attachment_id and y.is_background = p_background
+              and y.owner_id = lane.owner_id and y.enqueued_at >= v_floor
+            order by y.enqueued_at
+            limit v_quantum
+            for update skip locked
+          ) as x
+          limit v_left
+        ))
+        returning j.*
+      )
+      select
+        array_agg((g.row_key, g.owner_id, g.enqueued_at, g.is_new, g.is_background, 0, 0, 0, null)::ml.owed), max(g.enqueued_at)
+      into v_taken, v_upto
+      from gone as g;
+      exit when v_taken is null;
+      return query select * from unnest(v_taken);
+      v_left := v_left - cardinality(v_taken);
+      exit when v_left = 0;
+      -- Those that had their full share may have more.
+      v_lanes := array(
+        select t.owner_id from unnest(v_taken) as t group by t.owner_id having count(*) >= v_quantum
+      );
+    end loop;
+    exit when v_left = 0 or v_floor = '-infinity';
+    v_floor := '-infinity';
+    v_next := coalesce(v_next, ml.nobody());
+  end loop;
+
+  -- One lane, a full batch: what is left lies behind the last that was taken.
+  if v_left = 0 and v_wrapped and cardinality(v_lanes) = 1 then
+    v_floor := v_upto;
+  elsif v_left > 0 then
+    v_floor := '-infinity';
+  end if;
+  perform set_config(
+    v_setting,
+    concat_ws('|', coalesce(v_next, ml.nobody()), v_floor, case when v_look_at <= v_now then v_now + interval '250 ms' else v_look_at end),
+    false
+  );
+end
+$$;
+
+comment on function ml.take_pending(smallint, boolean, integer, uuid[]) is
+  'Takes at most p_limit pending jobs of an attachment out of the queue, owner by owner.';
+-- end file
+
+-- file: sql/functions/ml/take_retries.sql
+-- Retries travel apart from fresh jobs, so that a suspect endangers nobody new; and suspects in batches an eighth the size for
+-- each lease that ran out with them, so that the one that kills workers is alone after three times.
+-- One whose row has a pending job waits for that: its claim takes the retry along.
+create or replace function ml.take_retries(p_attachment_id smallint, p_limit integer, p_shut uuid[] default null)
+returns setof ml.owed
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+declare
+  v_suspicion smallint;
+begin
+  select r.suspicion into v_suspicion
+  from ml.retries as r
+  where r.attachment_id = p_attachment_id and r.run_at <= clock_timestamp()
+  order by r.run_at
+  limit 1;
+  if not found then
+    return;
+  end if;
+
+  return query
+  with due as (
+    select r.row_key
+    from ml.retries as r
+    where r.attachment_id = p_attachment_id and r.run_at <= clock_timestamp() and r.suspicion = v_suspicion
+      and (p_shut is null or r.owner_id <> all (p_shut))
+      and not exists (
+        select from ml.jobs as j where j.attachment_id = r.attachment_id and j.row_key = r.row_key
+      )
+    order by r.run_at
+    limit greatest(1, p_limit / (8 ^ least(v_suspicion, 6))::integer)
+    for update of r skip locked
+  )
+  delete from ml.retries as r using due
+  where r.attachment_id = p_attachment_id and r.row_key = due.row_key
+  returning
+    r.row_key, r.owner_id, r.enqueued_at, r.is_new, r.is_background, r.attempts, r.deferrals, r.suspicion, null::bytea;
+end
+$$;
+
+comment on function ml.take_retries(smallint, integer, uuid[]) is 'Takes at most p_limit due retries of an attachment, all under the same suspicion.';
+-- end file
+
+-- file: sql/functions/ml/absorb_retries.sql
+create or replace function ml.absorb_retries(p_attachment_id smallint, p_jobs ml.owed[])
+returns ml.owed[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+begin
+  return array(
+    with gone as (
+      delete from ml.retries as r
+      where r.ctid = any (array(
+        select x.ctid from ml.retries as x
+        where x.attachment_id = p_attachment_id
+          and x.row_key = any (array(select j.row_key from unnest(p_jobs) as j))
+        for update skip locked
+      ))
+      returning r.row_key, r.is_new
+    )
+    select
+      (j.row_key, j.owner_id, j.enqueued_at, j.is_new or coalesce(g.is_new, false), j.is_background,
+        j.attempts, j.deferrals, j.suspicion, null)::ml.owed
+    from unnest(p_jobs) as j
+    left join gone as g on g.row_key = j.row_key
+  );
+end
+$$;
+
+comment on function ml.absorb_retries(smallint, ml.owed[]) is
+  'Drops retries of rows that these fresh jobs answer; the jobs, which inherit that the row is new.';
+-- end file
+
+-- file: sql/functions/ml/take_fresh.sql
+-- Live work first, with an eighth of the batch for backfills, so that neither starves. A share rather than an age that lifts
+-- priority: an old backfill would otherwise catch up with live rows, all at once. Retries of the same rows come along: the model
+-- sees the row as it is now, so that one call answers both.
+create or replace function ml.take_fresh(p_attachment_id smallint, p_limit integer, p_shut uuid[] default null)
+returns ml.owed[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_share integer := 0;
+  v_jobs ml.owed[];
+begin
+  if p_limit <= 0 then
+    return '{}';
+  end if;
+  if exists (select from ml.jobs as j where j.attachment_id = p_attachment_id and j.is_background) then
+    -- Of a small batch, sometimes one.
+    v_share := p_limit / 8 + (random() < p_limit % 8 / 8.0)::integer;
+  end if;
+  v_jobs := array(select j from ml.take_pending(p_attachment_id, false, p_limit - v_share, p_shut) as j);
+  if v_share > 0 then
+    v_jobs := v_jobs || array(
+      select j from ml.take_pending(p_attachment_id, true, p_limit - cardinality(v_jobs), p_shut) as j
+    );
+    -- What the backfill did not need.
+    if cardinality(v_jobs) < p_limit and cardinality(v_jobs) >= p_limit - v_share then
+      v_jobs := v_jobs || array(
+        select j from ml.take_pending(p_attachment_id, false, p_limit - cardinality(v_jobs), p_shut) as j
+      );
+    end if;
+  end if;
+  if v_jobs <> '{}' and exists (select from ml.retries as r where r.attachment_id = p_attachment_id) then
+    v_jobs := ml.absorb_retries(p_attachment_id, v_jobs);
+  end if;
+  return v_jobs;
+end
+$$;
+
+comment on function ml.take_fresh(smallint, integer, uuid[]) is 'Takes at most p_limit pending jobs of an attachment: live ones, and the share of its backfill.';
+-- end file
+
+-- file: sql/functions/ml/allowance.sql
+-- Locks the model's sum of the day, so that two claims cannot spend the same rest. Tokens are known only afterwards; a batch is
+-- cut to what fits at the day's average, and one that overshoots is the day's last.
+create or replace function ml.allowance(p_model text, p_limit integer, out calls integer, out shut uuid[])
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_day constant date := (clock_timestamp() at time zone 'UTC')::date;
+  v_sum ml.usage;
+begin
+  insert into ml.usage (model, day) values (p_model, v_day) on conflict do nothing;
+  select u.* into v_sum from ml.usage as u
+  where u.model = p_model and u.day = v_day and u.owner_id is null
+  for update;
+
+  select coalesce(min(
+    case b.unit
+      when 'calls' then b.per_day - v_sum.calls
+      when 'tokens' then ceil((b.per_day - v_sum.tokens) / greatest(1, v_sum.tokens::numeric / greatest(1, v_sum.calls)))
+    end
+  ), p_limit)
+  into calls
+  from ml.budgets as b
+  where b.model = p_model and b.scope = 'model';
+  calls := greatest(0, least(calls, p_limit));
+
+  select coalesce(array_agg(distinct u.owner_id), '{}') into shut
+  from ml.budgets as b
+  join ml.usage as u on u.model = b.model and u.day = v_day and u.owner_id is not null
+  where b.model = p_model and b.scope = 'owner'
+    and case b.unit when 'calls' then u.calls else u.tokens end >= b.per_day;
+end
+$$;
+
+comment on function ml.allowance(text, integer) is
+  'How many calls of a model with a budget are still free today, at most p_limit, and the owners whose own budget is spent.';
+-- end file
+
+-- file: sql/functions/ml/spend.sql
+create or replace function ml.spend(p_model text, p_jobs ml.owed[], p_calls integer, p_tokens bigint)
 returns void
 language plpgsql
 volatile
@@ -610,74 +1066,129 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_unsettled bigint[];
+  v_day constant date := (clock_timestamp() at time zone 'UTC')::date;
+  v_size constant integer := cardinality(p_jobs);
 begin
-  select array_agg(j.id) into v_unsettled
-  from ml.jobs as j
-  join unnest(p_locked_keys, p_inputs) as f (row_key, input) on f.row_key = j.row_key and f.input is not null
-  where j.id = any (p_job_ids)
-    and j.id <> all (p_fresh_ids)
-    -- Unless the row's last answer was to what it holds now.
-    and (
-      select
-        last.status = 'done' and last.input_hash = sha256(convert_to(f.input::text, 'UTF8'))
-        and (not j.is_new or last.created_at > j.enqueued_at)
-      from public.predictions as last
-      where last.prediction = p_attachment.name and last.row_key = j.row_key and last.status <> 'superseded'
-      order by last.created_at desc, last.id desc
-      limit 1
-    ) is not true;
-  -- Or a younger job will answer.
-  v_unsettled := array(select unnest(v_unsettled) except select unnest(ml.yielding(v_unsettled)));
-
-  with finished as (
-    select j.*, j.id = any (p_fresh_ids) as fresh, r.value as result
-    from ml.jobs as j
-    join jsonb_array_elements(p_results) as r on (r.value ->> 'job_id')::bigint = j.id
-    where j.id = any (p_job_ids) and j.token is not null
-  ), gone as (
-    delete from ml.jobs as j
-    where j.id = any (p_job_ids) and j.token is not null and j.id <> all (v_unsettled)
-  )
-  insert into public.predictions (
-    prediction, source_table, row_key, owner_id, model, model_version, status, input_hash, output, interval_low,
-    interval_high, latency_ms, attempts, request_id
-  )
-  select
-    p_attachment.name, p_attachment.source_table::text, f.row_key, f.owner_id, p_attachment.model, p_model_version,
-    case when f.fresh then 'done' else 'superseded' end, f.input_hash,
-    case when f.fresh then f.result -> 'output' end,
-    case when f.fresh then (f.result ->> 'low')::double precision end,
-    case when f.fresh then (f.result ->> 'high')::double precision end,
-    greatest(0, extract(epoch from clock_timestamp() - f.enqueued_at) * 1000), f.attempts,
-    left(current_setting('rowcast.request_id', true), 200)
-  from finished as f;
-
-  if v_unsettled <> '{}' then
-    perform ml.give_back(v_unsettled, 'input_unstable', 'The input changes though no watched column does.', true);
+  if v_size = 0 or not exists (select from ml.budgets as b where b.model = p_model) then
+    return;
   end if;
+  -- Tokens come for the batch; each owner bears a part in proportion.
+  insert into ml.usage as u (model, day, owner_id, calls, tokens)
+  select p_model, v_day, nullif(j.owner_id, ml.nobody()), count(*) * p_calls, count(*) * p_tokens / v_size
+  from unnest(p_jobs) as j
+  where j.row_key is not null and j.owner_id <> ml.nobody()
+  group by j.owner_id
+  union all
+  select p_model, v_day, null, v_size * p_calls, p_tokens
+  order by 3 nulls first
+  on conflict (model, day, owner_id) do update set
+    calls = greatest(0, u.calls + excluded.calls), tokens = greatest(0, u.tokens + excluded.tokens);
 end
 $$;
 
-comment on function ml.settle(ml.attachments, bigint[], bigint[], text[], jsonb[], jsonb, text) is
-  'Receipts for a committed batch, and its jobs out of the queue.';
+comment on function ml.spend(text, ml.owed[], integer, bigint) is
+  'Books calls (p_calls for each job; -1 takes them back) and tokens of a batch on a model with a budget.';
+-- end file
+
+-- file: sql/functions/ml/read_inputs.sql
+-- An input that cannot be computed stands alone; the others of its batch are none the worse.
+create or replace function ml.read_inputs(
+  a ml.attachments,
+  m ml.models,
+  p_jobs ml.owed[],
+  out row_keys text[],
+  out inputs text[],
+  out hashes bytea[],
+  out failed text[]
+)
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_read constant text := format('select r.* from ml.%I($1, false) as r', a.name || '__read');
+  v_keys text[] := array(select j.row_key from unnest(p_jobs) as j);
+  v_one ml.owed;
+  v_row record;
+begin
+  begin
+    execute v_read into row_keys, inputs, hashes using v_keys;
+    return;
+  exception when others then
+    row_keys := '{}';
+    inputs := '{}';
+    hashes := '{}';
+  end;
+  foreach v_one in array p_jobs loop
+    begin
+      execute v_read into v_row using array[v_one.row_key];
+      row_keys := row_keys || v_row.row_keys;
+      inputs := inputs || v_row.inputs;
+      hashes := hashes || v_row.hashes;
+    exception when others then
+      failed := failed || v_one.row_key;
+      perform ml.give_back(a, m, array[v_one], 'input_fault', sqlerrm, true);
+    end;
+  end loop;
+end
+$$;
+
+comment on function ml.read_inputs(ml.attachments, ml.models, ml.owed[]) is
+  'What the model would be given for each of these rows that exists. Jobs whose input raises are given back, charged; `failed` names them.';
+-- end file
+
+-- file: sql/functions/ml/answered.sql
+create or replace function ml.answered(
+  a ml.attachments,
+  p_jobs ml.owed[],
+  p_row_keys text[],
+  p_hashes bytea[],
+  p_model_version text
+)
+returns text[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set enable_seqscan = off
+as $$
+declare
+  v_answered text[];
+begin
+  select array_agg(j.row_key) into v_answered
+  from unnest(p_jobs) as j
+  join unnest(p_row_keys, p_hashes) as f (row_key, hash) on f.row_key = j.row_key
+  cross join lateral (
+    select p.status, p.input_hash, p.model, p.model_version, p.created_at
+    from public.predictions as p
+    where p.prediction = a.name and p.row_key = j.row_key and p.status <> 'superseded'
+    order by p.created_at desc, p.id desc
+    limit 1
+  ) as last
+  where not j.is_new and last.status = 'done' and last.input_hash = f.hash and last.model = a.model
+    and last.model_version = p_model_version and last.created_at > a.updated_at;
+  return v_answered;
+end
+$$;
+
+comment on function ml.answered(ml.attachments, ml.owed[], text[], bytea[], text) is
+  'Keys of those jobs whose row''s last answer was to this very input, by this version of the model, under the attachment as it is.';
 -- end file
 
 -- file: sql/functions/ml/lease.sql
--- The inputs are read first, since only that can fail for a row's sake; nothing is returned unless all is well.
--- A job is dropped without a call when its row is gone or has no input (superseded), or when the row's last answer was to
--- the same input, by the same model in the same version, under the same attachment, and to this very row: an answer from
--- before the row was inserted went to another of the same key. A retry is dropped as well when there is a younger job.
+-- The inputs are read first, since only that can fail for a row's sake. A job is dropped without a call when its row is gone or
+-- has no input (superseded), or when the row's last answer was to the same input, by the same model in the same version, under
+-- the same attachment.
 create or replace function ml.lease(
-  p_attachment_id smallint,
-  p_job_ids bigint[],
-  p_row_keys text[],
-  p_models jsonb
+  a ml.attachments,
+  m ml.models,
+  p_jobs ml.owed[],
+  p_worker text,
+  p_model_version text,
+  p_request_id text
 )
-returns table (
-  job_id bigint, token uuid, prediction text, model text, row_key text, input jsonb,
-  attempts smallint, batch_size integer, timeout_ms integer, lease_seconds real
-)
+returns table (token uuid, size integer, inputs text)
 language plpgsql
 volatile
 security invoker
@@ -685,84 +1196,81 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-  a ml.attachments;
-  m ml.models;
-  v_token uuid := gen_random_uuid();
-  v_keys text[];
-  v_inputs jsonb[];
-  v_yielding bigint[];
+  v_token constant uuid := gen_random_uuid();
+  v_found record;
+  v_jobs ml.owed[];
+  v_inputs text;
+  v_answered text[];
 begin
-  select x.* into strict a from ml.attachments as x where x.id = p_attachment_id;
-  select x.* into strict m from ml.models as x where x.name = a.model;
-  select array_agg(r.row_key), array_agg(r.input) into v_keys, v_inputs
-  from ml.read_inputs(a, p_row_keys, false) as r;
-  v_yielding := ml.yielding(p_job_ids);
+  v_found := ml.read_inputs(a, m, p_jobs);
+  if v_found.failed is not null then
+    p_jobs := array(select j from unnest(p_jobs) as j where j.row_key <> all (v_found.failed));
+  end if;
+  if exists (select from unnest(p_jobs) as j where not j.is_new) then
+    v_answered := ml.answered(a, p_jobs, v_found.row_keys, v_found.hashes, p_model_version);
+  end if;
 
-  return query
-  with judged as (
-    select
-      p.id, p.row_key, f.input, f.row_key is null as gone, sha256(convert_to(f.input::text, 'UTF8')) as hash
-    from unnest(p_job_ids, p_row_keys) as p (id, row_key)
-    left join unnest(v_keys, v_inputs) as f (row_key, input) on f.row_key = p.row_key
-  ), settled as (
-    select g.*, (
-      select
-        last.status = 'done' and last.input_hash = g.hash and last.model = a.model
-        and last.model_version = p_models ->> a.model and last.created_at > a.updated_at
-        and (not j.is_new or last.created_at > j.enqueued_at)
-      from public.predictions as last
-      where last.prediction = a.name and last.row_key = g.row_key and last.status <> 'superseded'
-      order by last.created_at desc, last.id desc
-      limit 1
-    ) is true as answered, g.id = any (v_yielding) as yields
-    from judged as g
-    -- Less those that ml.yielding has just put off.
-    join ml.jobs as j on j.id = g.id and j.run_at <= clock_timestamp()
-  ), leased as (
-    update ml.jobs as j set
-      token = v_token, lease_until = clock_timestamp() + make_interval(secs => m.lease_seconds), input_hash = g.hash
-    from settled as g
-    where j.id = g.id and g.input is not null and not g.yields and not g.answered
-    returning j.id, g.row_key, g.input, j.attempts
-  ), dropped as (
-    delete from ml.jobs as j using settled as g
-    where j.id = g.id and (g.input is null or g.yields or g.answered)
-    returning j.row_key, j.owner_id, j.attempts, j.enqueued_at, g.gone, g.input, g.yields
-  ), receipts as (
+  with read as (
+    select j.*, f.input, f.hash
+    from unnest(p_jobs) as j
+    left join unnest(v_found.row_keys, v_found.inputs, v_found.hashes) as f (row_key, input, hash) on f.row_key = j.row_key
+  )
+  select
+    array_agg(
+      (r.row_key, r.owner_id, r.enqueued_at, r.is_new, r.is_background, r.attempts, r.deferrals, r.suspicion, r.hash)::ml.owed
+    ),
+    '[' || string_agg(r.input, ',') || ']'
+  into v_jobs, v_inputs
+  from read as r
+  where r.input is not null and (v_answered is null or r.row_key <> all (v_answered));
+
+  if v_jobs is not null then
+    insert into ml.leases (token, attachment_id, worker, request_id, lease_until, jobs)
+    values (
+      v_token, a.id, p_worker, p_request_id, clock_timestamp() + make_interval(secs => m.lease_seconds), v_jobs
+    );
+    token := v_token;
+    size := cardinality(v_jobs);
+    inputs := v_inputs;
+    return next;
+  end if;
+
+  if cardinality(p_jobs) > coalesce(cardinality(v_jobs), 0) then
     insert into public.predictions (
       prediction, source_table, row_key, owner_id, model, status, latency_ms, attempts, error, request_id
     )
     select
-      a.name, a.source_table::text, d.row_key, d.owner_id, a.model, 'superseded',
-      greatest(0, extract(epoch from clock_timestamp() - d.enqueued_at) * 1000), d.attempts,
-      case when d.gone then 'ROW_GONE' else 'NO_INPUT' end,
-      left(current_setting('rowcast.request_id', true), 200)
-    from dropped as d
-    where d.input is null and not d.yields
-  )
-  select l.id, v_token, a.name, a.model, l.row_key, l.input, l.attempts, m.batch_size, m.timeout_ms, m.lease_seconds
-  from leased as l;
+      a.name, a.source_table::text, j.row_key, nullif(j.owner_id, ml.nobody()), a.model, 'superseded',
+      greatest(0, extract(epoch from clock_timestamp() - j.enqueued_at) * 1000), j.attempts,
+      case when f.row_key is null then 'ROW_GONE' else 'NO_INPUT' end, left(p_request_id, 200)
+    from unnest(p_jobs) as j
+    left join unnest(v_found.row_keys, v_found.inputs) as f (row_key, input) on f.row_key = j.row_key
+    where f.input is null;
+  end if;
 end
 $$;
 
-comment on function ml.lease(smallint, bigint[], text[], jsonb) is
-  'Leases jobs of one attachment under a new token, with their inputs as they are now.';
+comment on function ml.lease(ml.attachments, ml.models, ml.owed[], text, text, text) is
+  'Leases jobs of one attachment under a new token, with their inputs as they are now: a JSON array in the order of the lease''s positions.';
 -- end file
 
 -- file: sql/functions/ml/claim.sql
 -- One short transaction: take what is due, read the rows as they are now, lease. Definer: the service's role has no
--- right on any table. Locks are taken with SKIP LOCKED, in the order of the due index.
+-- right on any table. Locks are taken with SKIP LOCKED: a claim waits for nobody.
+-- A claim that a crash forgets leaves its jobs pending, so it need not be durable: it is written to disk with the next commit
+-- that is. Not so with a webhook's id, which must not be taken twice.
 create or replace function ml.claim(
   p_worker text,
   p_models jsonb,
   p_limit integer default 64,
+  p_busy text[] default '{}',
   p_request_id text default null,
   p_webhook_id text default null,
   p_change jsonb default null
 )
 returns table (
-  job_id bigint, token uuid, prediction text, model text, row_key text, input jsonb,
-  attempts smallint, batch_size integer, timeout_ms integer, lease_seconds real
+  token uuid, prediction text, model text, size integer, inputs text, batch_size integer,
+  timeout_ms integer, protocol text, url text, options jsonb, version text
 )
 language plpgsql
 volatile
@@ -770,182 +1278,362 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_attachments smallint[];
   v_due record;
-  v_one record;
+  v_limit integer;
+  v_shut uuid[];
+  v_fresh ml.owed[];
+  v_retries ml.owed[];
+  v_version text;
 begin
   if (p_limit between 1 and 10000) is not true then
     raise sqlstate 'PT422' using
       message = 'A claim takes 1 to 10000 jobs.', detail = 'LIMIT_OUT_OF_RANGE', hint = 'Lower p_limit.';
   end if;
-  perform set_config('rowcast.request_id', coalesce(p_request_id, p_worker), true);
-  perform ml.accept_webhook(p_webhook_id, p_change);
-  perform ml.reclaim_expired(p_limit);
-
-  select array_agg(x.id) into v_attachments
-  from ml.attachments as x
-  join ml.models as m on m.name = x.model
-  where p_models ? x.model and (m.breaker_until is null or m.breaker_until <= clock_timestamp());
+  if p_webhook_id is null and p_change is null then
+    perform set_config('synchronous_commit', 'off', true);
+  else
+    perform ml.accept_webhook(p_webhook_id, p_change);
+  end if;
 
   for v_due in
-    with due as (
-      select j.id, j.attachment_id, j.row_key
-      from ml.jobs as j
-      where j.token is null and j.run_at <= clock_timestamp() and j.attachment_id = any (v_attachments)
-      order by j.priority, j.run_at, j.id
-      limit p_limit
-      for update skip locked
-    )
-    select due.attachment_id, array_agg(due.id) as job_ids, array_agg(due.row_key) as row_keys
-    from due
-    group by due.attachment_id
+    select a, m
+    from ml.attachments as a
+    join ml.models as m on m.name = a.model
+    where a.paused_at is null and (m.breaker_until is null or m.breaker_until <= clock_timestamp())
+      and m.name <> all (p_busy) and case when m.url is null then p_models ? m.name else p_models ? '*' end
+    order by random()
   loop
-    begin
-      return query select * from ml.lease(v_due.attachment_id, v_due.job_ids, v_due.row_keys, p_models);
-    exception when others then
-      -- An input that cannot be computed stands alone; the others of its batch are none the worse.
-      for v_one in select * from unnest(v_due.job_ids, v_due.row_keys) as u (id, row_key) loop
-        begin
-          return query select * from ml.lease(v_due.attachment_id, array[v_one.id], array[v_one.row_key], p_models);
-        exception when others then
-          perform ml.give_back(array[v_one.id], 'input_fault', sqlerrm, true);
-        end;
-      end loop;
-    end;
+    v_limit := least(p_limit, (v_due.m).batch_size);
+    v_shut := null;
+    if exists (select from ml.budgets as b where b.model = (v_due.m).name) then
+      select l.calls, l.shut into v_limit, v_shut from ml.allowance((v_due.m).name, v_limit) as l;
+    end if;
+    v_version := coalesce((v_due.m).version, p_models ->> (v_due.m).name);
+
+    v_retries := array(select r from ml.take_retries((v_due.a).id, v_limit, v_shut) as r);
+    v_fresh := ml.take_fresh((v_due.a).id, v_limit - cardinality(v_retries) * (v_shut is not null)::integer, v_shut);
+    if v_shut is not null then
+      perform ml.spend((v_due.m).name, v_retries || v_fresh, 1, 0);
+    end if;
+
+    return query
+    select
+      l.token, (v_due.a).name, (v_due.m).name, l.size, l.inputs, (v_due.m).batch_size, (v_due.m).timeout_ms,
+      (v_due.m).protocol, (v_due.m).url, (v_due.m).options, (v_due.m).version
+    from (values (v_retries), (v_fresh)) as batch (jobs)
+    cross join lateral ml.lease(v_due.a, v_due.m, batch.jobs, p_worker, v_version, p_request_id) as l
+    where batch.jobs <> '{}';
   end loop;
 end
 $$;
 
-comment on function ml.claim(text, jsonb, integer, text, text, jsonb) is
-  E'Lease due jobs with their inputs\n\np_models maps each model this worker serves to its version. A webhook''s id and changed row come with the claim that they cause, so that both are committed together.';
-grant execute on function ml.claim(text, jsonb, integer, text, text, jsonb) to rowcast_service;
+comment on function ml.claim(text, jsonb, integer, text[], text, text, jsonb) is
+  E'Lease due jobs with their inputs\n\np_models maps each model this worker runs to its version; the key "*" says that it calls remote ones too. p_busy names models it has no hands for just now. At most p_limit jobs to a lease. A webhook''s id and changed row come with the claim that they cause, so that both are committed together.';
+grant execute on function ml.claim(text, jsonb, integer, text[], text, text, jsonb) to rowcast_service;
+-- end file
+
+-- file: sql/functions/ml/count_queue.sql
+create or replace function ml.count_queue()
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(c.attachment_id, to_jsonb(c) - 'attachment_id'), '{}')
+  from (
+    select
+      x.attachment_id,
+      coalesce(sum(x.jobs) filter (where x.state = 'pending'), 0) as pending,
+      coalesce(sum(x.jobs) filter (where x.state = 'background'), 0) as background,
+      coalesce(sum(x.jobs) filter (where x.state = 'waiting'), 0) as waiting,
+      coalesce(sum(x.jobs) filter (where x.state = 'running'), 0) as running,
+      min(x.oldest) as oldest_at
+    from (
+      select j.attachment_id, case when j.is_background then 'background' else 'pending' end as state, count(*) as jobs,
+        min(j.enqueued_at) as oldest
+      from ml.jobs as j
+      group by j.attachment_id, j.is_background
+      union all
+      select r.attachment_id, 'waiting', count(*), min(r.enqueued_at) from ml.retries as r group by r.attachment_id
+      union all
+      select l.attachment_id, 'running', count(j.row_key), min(j.enqueued_at)
+      from ml.leases as l cross join lateral unnest(l.jobs) as j
+      where j.row_key is not null
+      group by l.attachment_id
+    ) as x
+    group by x.attachment_id
+  ) as c
+$$;
+
+comment on function ml.count_queue() is 'Jobs of each attachment by state, and when its oldest was enqueued. Reads the whole queue.';
+-- end file
+
+-- file: sql/functions/ml/note_queue_state.sql
+create or replace function ml.note_queue_state()
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  -- Whoever comes first counts for all.
+  if exists (select from ml.queue_state as s where s.taken_at > clock_timestamp() - interval '4 seconds')
+    or not pg_try_advisory_xact_lock(20261120, 2)
+  then
+    return;
+  end if;
+  insert into ml.queue_state as s (taken_at, predictions) values (clock_timestamp(), ml.count_queue())
+  on conflict (id) do update set taken_at = excluded.taken_at, predictions = excluded.predictions;
+end
+$$;
+
+comment on function ml.note_queue_state() is 'Counts the queue for ml.queue_stats, at most every four seconds.';
 -- end file
 
 -- file: sql/functions/ml/heartbeat.sql
--- Jobs that a commit or a fail has locked are passed over: they are about to leave the lease.
-create or replace function ml.heartbeat(p_worker text, p_models jsonb, p_tokens uuid[] default '{}')
-returns table (token uuid, jobs integer, queue_depth bigint, oldest_job_seconds double precision)
-language sql
-volatile
-security definer
-set search_path = ''
-as $$
-  with seen as (
-    insert into ml.workers as w (name, models) values (p_worker, p_models)
-    on conflict (name) do update set seen_at = now(), models = excluded.models
-  ), mine as (
-    select j.id, m.lease_seconds
-    from ml.jobs as j
-    join ml.attachments as a on a.id = j.attachment_id
-    join ml.models as m on m.name = a.model
-    where j.token = any (p_tokens)
-    order by j.id
-    for update of j skip locked
-  ), extended as (
-    update ml.jobs as j set lease_until = clock_timestamp() + make_interval(secs => mine.lease_seconds)
-    from mine
-    where j.id = mine.id
-  ), held as (
-    select j.token, count(*)::integer as jobs
-    from ml.jobs as j
-    where j.token = any (p_tokens)
-    group by j.token
-  ), queue as (
-    select count(*) as depth, coalesce(extract(epoch from now() - min(j.enqueued_at)), 0)::double precision as oldest
-    from ml.jobs as j
-  )
-  select h.token, h.jobs, q.depth, q.oldest
-  from queue as q
-  left join held as h on true
-$$;
-
-comment on function ml.heartbeat(text, jsonb, uuid[]) is
-  E'Say that a worker lives\n\nExtends the leases of the tokens it holds. A token that does not come back has lost its jobs. Also gives the queue''s depth and the age of its oldest job.';
-grant execute on function ml.heartbeat(text, jsonb, uuid[]) to rowcast_service;
--- end file
-
--- file: sql/functions/ml/commit.sql
--- The fence. Jobs are locked by their token, then the rows; the input is derived again under that lock, and only rows whose
--- hash still matches are written. Everything else is superseded, but for rows that somebody else has locked: those are put
--- back for a while, uncharged. Definer, as in ml.claim.
-create or replace function ml.commit(
-  p_token uuid,
-  p_results jsonb,
-  p_model_version text,
-  p_request_id text default null
+-- Leases that a commit or a fail has locked are passed over: they are about to end.
+create or replace function ml.heartbeat(
+  p_worker text,
+  p_models jsonb,
+  p_tokens uuid[] default '{}',
+  p_activity jsonb default '{}'
 )
-returns table (job_id bigint, outcome text)
+returns setof uuid
 language plpgsql
 volatile
 security definer
 set search_path = ''
 as $$
-declare
-  a ml.attachments;
-  v_job_ids bigint[];
-  v_row_keys text[];
-  v_locked_keys text[];
-  v_inputs jsonb[];
-  v_fresh_ids bigint[];
-  v_fresh_keys text[];
-  v_outputs jsonb[];
-  v_busy_ids bigint[];
 begin
-  perform set_config('rowcast.request_id', coalesce(p_request_id, p_token::text), true);
-  -- A token is one claim of one attachment.
-  with mine as (
-    select j.id, j.row_key, j.attachment_id
-    from ml.jobs as j
-    where j.token = p_token
-      and j.id = any (array(select (r ->> 'job_id')::bigint from jsonb_array_elements(p_results) as r))
-    order by j.id
-    for update
-  )
-  select array_agg(m.id), array_agg(m.row_key), min(m.attachment_id)
-  into v_job_ids, v_row_keys, a.id
-  from mine as m;
-
-  if v_job_ids is not null then
-    select x.* into strict a from ml.attachments as x where x.id = a.id;
-    select array_agg(r.row_key), array_agg(r.input) into v_locked_keys, v_inputs
-    from ml.read_inputs(a, v_row_keys, true) as r;
-
-    select array_agg(j.id), array_agg(j.row_key), array_agg(r.value -> 'output')
-    into v_fresh_ids, v_fresh_keys, v_outputs
-    from ml.jobs as j
-    join unnest(v_locked_keys, v_inputs) as f (row_key, input)
-      on f.row_key = j.row_key and sha256(convert_to(f.input::text, 'UTF8')) = j.input_hash
-    join jsonb_array_elements(p_results) as r on (r.value ->> 'job_id')::bigint = j.id
-    where j.id = any (v_job_ids);
-
-    if v_fresh_ids is not null then
-      execute format('select %s($1, $2, $3)', a.apply_function) using v_fresh_keys, v_outputs, p_model_version;
-    end if;
-
-    if cardinality(v_locked_keys) is distinct from cardinality(v_row_keys) then
-      v_busy_ids := ml.busy_jobs(a, v_job_ids, v_locked_keys);
-      perform ml.give_back(v_busy_ids, 'row_busy', null, false);
-    end if;
-    perform ml.settle(a, v_job_ids, coalesce(v_fresh_ids, '{}'), v_locked_keys, v_inputs, p_results, p_model_version);
-  end if;
-
-  -- What the token no longer holds belongs to a later claim, a cancellation or an earlier commit; nothing was written.
-  return query
+  perform set_config('synchronous_commit', 'off', true);
+  insert into ml.workers as w (name, models, activity, last_done_at)
   select
-    (r ->> 'job_id')::bigint,
-    case
-      when (r ->> 'job_id')::bigint = any (v_fresh_ids) then 'done'
-      when (r ->> 'job_id')::bigint = any (v_busy_ids) then 'busy'
-      when (r ->> 'job_id')::bigint = any (v_job_ids) then 'superseded'
-      else 'stale'
-    end
-  from jsonb_array_elements(p_results) as r;
+    p_worker, p_models, p_activity,
+    case when exists (
+      select from jsonb_each(p_activity) as e where (e.value ->> 'per_second')::double precision > 0
+    ) then now() end
+  on conflict (name) do update set
+    seen_at = now(), models = excluded.models, activity = excluded.activity,
+    last_done_at = coalesce(excluded.last_done_at, w.last_done_at);
+
+  with mine as (
+    select l.token, m.lease_seconds
+    from ml.leases as l
+    join ml.attachments as a on a.id = l.attachment_id
+    join ml.models as m on m.name = a.model
+    where l.token = any (p_tokens)
+    order by l.token
+    for update of l skip locked
+  )
+  update ml.leases as l set lease_until = clock_timestamp() + make_interval(secs => mine.lease_seconds)
+  from mine
+  where l.token = mine.token;
+
+  perform ml.reclaim_expired();
+  perform ml.note_queue_state();
+  return query select l.token from ml.leases as l where l.token = any (p_tokens);
 end
 $$;
 
-comment on function ml.commit(uuid, jsonb, text, text) is
-  E'Write a batch of results\n\np_results: [{"job_id", "output", "low", "high"}]. Outcome of each: done, superseded, busy or stale. Rows, receipts and events are one transaction.';
-grant execute on function ml.commit(uuid, jsonb, text, text) to rowcast_service;
+comment on function ml.heartbeat(text, jsonb, uuid[], jsonb) is
+  E'Say that a worker lives\n\nExtends the leases of the tokens it holds, and takes back those of workers that died. Returns the tokens that still hold jobs. p_activity: {prediction: {"per_second", "full_batches"}} since the last beat.';
+grant execute on function ml.heartbeat(text, jsonb, uuid[], jsonb) to rowcast_service;
+-- end file
+
+-- file: sql/functions/ml/settle.sql
+-- The one place where a lease ends or shrinks. Positions keep their numbers while anything is left.
+create or replace function ml.settle(l ml.leases, p_positions integer[])
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_left ml.owed[];
+begin
+  if p_positions is not null then
+    v_left := array(
+      select case when u.n = any (p_positions) then null else l.jobs[u.n] end
+      from generate_subscripts(l.jobs, 1) as u (n)
+      order by u.n
+    );
+    if exists (select from unnest(v_left) as j where j.row_key is not null) then
+      update ml.leases as x set jobs = v_left where x.token = l.token;
+      return;
+    end if;
+  end if;
+  delete from ml.leases as x where x.token = l.token;
+end
+$$;
+
+comment on function ml.settle(ml.leases, integer[]) is 'Takes settled positions, or all of them, out of a lease; the empty lease goes.';
+-- end file
+
+-- file: sql/functions/ml/settle_unanswered.sql
+-- What a commit could not write. A row that somebody has locked is asked again later, uncharged. A superseded row whose edit did
+-- not enqueue (its input depends on more than the watched columns) is owed again, at the cost of an attempt, so that an
+-- expression that never holds still ends among the dead letters rather than in a loop.
+create or replace function ml.settle_unanswered(
+  a ml.attachments,
+  l ml.leases,
+  p_jobs ml.owed[],
+  p_locked_keys text[],
+  p_hashes bytea[],
+  p_model_version text
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  m ml.models;
+  v_present record;
+  v_busy ml.owed[];
+  v_settled text[];
+  v_unstable ml.owed[];
+begin
+  select x.* into strict m from ml.models as x where x.name = a.model;
+  execute format('select r.* from ml.%I($1, false) as r', a.name || '__read') into v_present
+  using array(select j.row_key from unnest(p_jobs) as j where p_locked_keys is null or j.row_key <> all (p_locked_keys));
+  v_busy := array(select j from unnest(p_jobs) as j where j.row_key = any (v_present.row_keys));
+  perform ml.give_back(a, m, v_busy, 'row_busy', null, false, p_leased_at => l.leased_at, p_request_id => l.request_id);
+
+  -- The row was there, with an input, and its last answer was not to what it holds now.
+  v_settled := ml.answered(
+    a, array(select (j.row_key, j.owner_id, j.enqueued_at, false, j.is_background, 0, 0, 0, null)::ml.owed from unnest(p_jobs) as j),
+    p_locked_keys, p_hashes, p_model_version
+  );
+  v_unstable := array(
+    select j from unnest(p_jobs) as j
+    join unnest(p_locked_keys, p_hashes) as f (row_key, hash) on f.row_key = j.row_key and f.hash is not null
+    where v_settled is null or j.row_key <> all (v_settled)
+  );
+  perform ml.give_back(
+    a, m, v_unstable, 'input_unstable', 'The input changes though no watched column does.', true,
+    p_leased_at => l.leased_at, p_request_id => l.request_id
+  );
+
+  insert into public.predictions (
+    prediction, source_table, row_key, owner_id, model, model_version, status, input_hash, latency_ms, attempts, request_id
+  )
+  select
+    a.name, a.source_table::text, j.row_key, nullif(j.owner_id, ml.nobody()), a.model, p_model_version, 'superseded',
+    j.input_hash, greatest(0, extract(epoch from clock_timestamp() - j.enqueued_at) * 1000), j.attempts,
+    left(l.request_id, 200)
+  from unnest(p_jobs) as j
+  where j.row_key is not null and (v_present.row_keys is null or j.row_key <> all (v_present.row_keys));
+  return cardinality(v_busy);
+end
+$$;
+
+comment on function ml.settle_unanswered(ml.attachments, ml.leases, ml.owed[], text[], bytea[], text) is
+  'Ends the jobs of a commit whose rows are gone, changed or locked. Returns how many were locked.';
+-- end file
+
+-- file: sql/functions/ml/commit.sql
+-- The fence. The lease is locked by its token, then the rows; the input is derived again under that lock, and only rows whose
+-- hash still matches are written. Everything else is superseded, but for rows that somebody else has locked: those are put
+-- back for a while, uncharged. Definer, as in ml.claim.
+create or replace function ml.commit(
+  p_token uuid,
+  p_outputs jsonb,
+  p_model_version text,
+  p_positions integer[] default null,
+  p_lows double precision[] default null,
+  p_highs double precision[] default null,
+  p_tokens bigint default null,
+  p_request_id text default null
+)
+returns table (outcome text, jobs integer)
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  a ml.attachments;
+  l ml.leases;
+  v_jobs ml.owed[];
+  v_outputs jsonb[];
+  v_now record;
+  v_fresh_keys text[];
+  v_fresh_outputs jsonb[];
+  v_done integer;
+  v_busy integer := 0;
+begin
+  v_outputs := array(select o.value from jsonb_array_elements(p_outputs) with ordinality as o (value, n) order by o.n);
+  select x.* into l from ml.leases as x where x.token = p_token for update;
+  if not found then
+    -- What the token no longer holds belongs to a later claim, a cancellation or an earlier commit; nothing is written.
+    return query select 'stale', cardinality(v_outputs);
+    return;
+  end if;
+  v_jobs := case
+    when p_positions is null then l.jobs
+    else array(select l.jobs[u.n] from unnest(p_positions) with ordinality as u (n, place) order by u.place)
+  end;
+  if cardinality(v_outputs) <> cardinality(v_jobs) then
+    raise sqlstate 'PT422' using
+      message = 'There must be one output for each position.', detail = 'WRONG_LENGTH', hint = 'Commit as many as were leased.';
+  end if;
+  select x.* into strict a from ml.attachments as x where x.id = l.attachment_id;
+
+  execute format('select r.* from ml.%I($1, true) as r', a.name || '__read') into v_now
+  using array(select j.row_key from unnest(v_jobs) as j where j.row_key is not null);
+  select array_agg(j.row_key), array_agg(j.output) into v_fresh_keys, v_fresh_outputs
+  from unnest(v_jobs, v_outputs) as j (
+    row_key, owner_id, enqueued_at, is_new, is_background, attempts, deferrals, suspicion, input_hash, output
+  )
+  join unnest(v_now.row_keys, v_now.hashes) as f (row_key, hash) on f.row_key = j.row_key and f.hash = j.input_hash;
+  v_done := coalesce(cardinality(v_fresh_keys), 0);
+
+  if v_done > 0 then
+    execute format('select %s($1, $2, $3)', a.apply_function) using v_fresh_keys, v_fresh_outputs, p_model_version;
+    insert into public.predictions (
+      prediction, source_table, row_key, owner_id, model, model_version, status, input_hash, output, interval_low,
+      interval_high, latency_ms, attempts, request_id
+    )
+    select
+      a.name, a.source_table::text, j.row_key, nullif(j.owner_id, ml.nobody()), a.model, p_model_version, 'done', j.input_hash,
+      j.output, j.low, j.high, greatest(0, extract(epoch from clock_timestamp() - j.enqueued_at) * 1000), j.attempts,
+      left(coalesce(p_request_id, l.request_id), 200)
+    from unnest(v_jobs, v_outputs, p_lows, p_highs) as j (
+      row_key, owner_id, enqueued_at, is_new, is_background, attempts, deferrals, suspicion, input_hash, output, low, high
+    )
+    join unnest(v_fresh_keys) as f (row_key) on f.row_key = j.row_key;
+  end if;
+
+  perform ml.settle(l, p_positions);
+  if v_done < cardinality(v_jobs) then
+    v_busy := ml.settle_unanswered(
+      a, l, array(select j from unnest(v_jobs) as j where v_done = 0 or j.row_key <> all (v_fresh_keys)), v_now.row_keys, v_now.hashes,
+      p_model_version
+    );
+  end if;
+  if p_tokens is not null then
+    perform ml.spend(a.model, v_jobs, 0, p_tokens);
+  end if;
+
+  return query
+  select c.outcome, c.jobs
+  from (
+    values ('done', v_done), ('busy', v_busy),
+      ('superseded', (select count(*)::integer from unnest(v_jobs) as j where j.row_key is not null) - v_done - v_busy),
+      ('stale', (select count(*)::integer from unnest(v_jobs) as j where j.row_key is null))
+  ) as c (outcome, jobs)
+  where c.jobs > 0;
+end
+$$;
+
+comment on function ml.commit(uuid, jsonb, text, integer[], double precision[], double precision[], bigint, text) is
+  E'Write a batch of results\n\np_outputs: a JSON array, one output for each position of the lease, or for each of p_positions. p_lows and p_highs alike, where the model has intervals; p_tokens as the provider counted. Returns how many were done, superseded, busy or stale. Rows, receipts and events are one transaction.';
+grant execute on function ml.commit(uuid, jsonb, text, integer[], double precision[], double precision[], bigint, text) to rowcast_service;
 -- end file
 
 -- file: sql/functions/ml/fail.sql
@@ -955,9 +1643,9 @@ grant execute on function ml.commit(uuid, jsonb, text, text) to rowcast_service;
 -- stops; its jobs are free at once. Definer, as in ml.claim.
 create or replace function ml.fail(
   p_token uuid,
-  p_job_ids bigint[],
   p_class text,
   p_error text default null,
+  p_positions integer[] default null,
   p_retry_after real default null,
   p_request_id text default null
 )
@@ -968,50 +1656,59 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_ids bigint[];
-  v_worn bigint[];
+  l ml.leases;
+  v_of record;
+  v_jobs ml.owed[];
   v_wait interval;
+  v_request_id text;
 begin
   if (p_class in ('item', 'batch', 'provider', 'release')) is not true then
     raise sqlstate 'PT422' using
       message = 'There is no such class of fault.', detail = 'UNKNOWN_FAULT_CLASS',
       hint = 'Use item, batch, provider or release.';
   end if;
-  perform set_config('rowcast.request_id', coalesce(p_request_id, p_token::text), true);
-
-  with mine as (
-    select j.id, j.deferrals from ml.jobs as j
-    where j.token = p_token and j.id = any (p_job_ids)
-    order by j.id
-    for update
-  )
-  select array_agg(m.id) filter (where m.deferrals < 5 or p_class <> 'batch'),
-    array_agg(m.id) filter (where m.deferrals >= 5 and p_class = 'batch')
-  into v_ids, v_worn
-  from mine as m;
+  select x.* into l from ml.leases as x where x.token = p_token for update;
+  if not found then
+    return 0;
+  end if;
+  select a, m into strict v_of from ml.attachments as a join ml.models as m on m.name = a.model where a.id = l.attachment_id;
+  v_request_id := coalesce(p_request_id, l.request_id);
+  v_jobs := array(
+    select l.jobs[u.n] from unnest(coalesce(p_positions, array(select generate_subscripts(l.jobs, 1)))) as u (n)
+    where (l.jobs[u.n]).row_key is not null
+  );
+  perform ml.settle(l, p_positions);
 
   if p_class = 'item' then
-    return ml.give_back(v_ids, 'item_fault', p_error, true);
+    return ml.give_back(v_of.a, v_of.m, v_jobs, 'item_fault', p_error, true, null, l.leased_at, v_request_id);
   elsif p_class = 'batch' then
-    return ml.give_back(v_worn, 'batch_fault', p_error, true) + ml.give_back(v_ids, 'batch_fault', p_error, false);
-  elsif p_class = 'release' then
-    perform ml.hint();
-    return ml.give_back(v_ids, 'released', p_error, false, '0'::interval);
+    return ml.give_back(
+      v_of.a, v_of.m, array(select j from unnest(v_jobs) as j where j.deferrals >= 5), 'batch_fault', p_error, true, null,
+      l.leased_at, v_request_id
+    ) + ml.give_back(
+      v_of.a, v_of.m, array(select j from unnest(v_jobs) as j where j.deferrals < 5), 'batch_fault', p_error, false, null,
+      l.leased_at, v_request_id
+    );
   end if;
 
-  -- A provider's own wish is kept, within a second and an hour.
-  v_wait := make_interval(secs => greatest(1, least(3600, coalesce(p_retry_after, 30))));
-  update ml.models as m set breaker_until = clock_timestamp() + v_wait, breaker_reason = left(p_error, 2000)
-  where m.name in (
-    select a.model from ml.jobs as j join ml.attachments as a on a.id = j.attachment_id where j.id = any (v_ids)
-  );
-  return ml.give_back(v_ids, 'provider_fault', p_error, false, v_wait);
+  perform ml.spend((v_of.m).name, v_jobs, -1, 0);
+  if p_class = 'release' then
+    perform ml.hint();
+    return ml.give_back(v_of.a, v_of.m, v_jobs, 'released', p_error, false, '0'::interval, l.leased_at, v_request_id);
+  end if;
+
+  -- A provider's own wish is kept, within a hundredth of a second and an hour.
+  v_wait := make_interval(secs => greatest(0.01, least(3600, coalesce(p_retry_after, 30))));
+  update ml.models as m set
+    breaker_until = greatest(m.breaker_until, clock_timestamp() + v_wait), breaker_reason = left(p_error, 2000)
+  where m.name = (v_of.m).name;
+  return ml.give_back(v_of.a, v_of.m, v_jobs, 'provider_fault', p_error, false, v_wait, l.leased_at, v_request_id);
 end
 $$;
 
-comment on function ml.fail(uuid, bigint[], text, text, real, text) is
-  E'Give up on jobs of a claim\n\np_class: item, batch, provider or release. p_retry_after in seconds, from the provider. Returns how many jobs the token still held.';
-grant execute on function ml.fail(uuid, bigint[], text, text, real, text) to rowcast_service;
+comment on function ml.fail(uuid, text, text, integer[], real, text) is
+  E'Give up on jobs of a claim\n\np_class: item, batch, provider or release. p_positions: all that are left when NULL. p_retry_after in seconds, from the provider. Returns how many jobs the token still held.';
+grant execute on function ml.fail(uuid, text, text, integer[], real, text) to rowcast_service;
 -- end file
 
 -- file: sql/functions/ml/cancel.sql
@@ -1023,47 +1720,50 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_id smallint := (select a.id from ml.attachments as a where a.name = p_name);
-  v_ids bigint[];
-  v_count integer;
+  a ml.attachments;
+  l ml.leases;
+  v_position integer;
+  v_jobs ml.owed[] := '{}';
 begin
-  -- A pending job is waited for: only a claim can hold it, and briefly. Once for each partial index.
-  v_ids := array(
-    select j.id from ml.jobs as j
-    where j.attachment_id = v_id and j.row_key = p_row_key and j.token is null and not j.is_retry
-    for update
-  ) || array(
-    select j.id from ml.jobs as j
-    where j.attachment_id = v_id and j.row_key = p_row_key and j.token is null and j.is_retry
-    for update
-  );
-  -- A leased one is taken only if it is free, because its commit may be at work on the very row that the caller has locked;
-  -- that commit meets the fence.
-  v_ids := v_ids || array(
-    select j.id from ml.jobs as j
-    where j.attachment_id = v_id and j.row_key = p_row_key and j.token is not null
-    for update skip locked
-  );
-
+  select x.* into a from ml.attachments as x where x.name = p_name;
+  -- A pending job is waited for: only a claim can hold it, and briefly.
   with gone as (
-    delete from ml.jobs as j using ml.attachments as a
-    where j.id = any (v_ids) and a.id = j.attachment_id
-    returning j.*, a.name, a.source_table, a.model
+    delete from ml.jobs as j where j.attachment_id = a.id and j.row_key = p_row_key returning j.*
+  ), gone_retries as (
+    delete from ml.retries as r where r.attachment_id = a.id and r.row_key = p_row_key returning r.*
   )
+  select coalesce(array_agg(x.job), '{}') into v_jobs
+  from (
+    select (g.row_key, g.owner_id, g.enqueued_at, g.is_new, g.is_background, 0, 0, 0, null)::ml.owed as job from gone as g
+    union all
+    select (g.row_key, g.owner_id, g.enqueued_at, g.is_new, g.is_background, g.attempts, 0, 0, null)::ml.owed from gone_retries as g
+  ) as x;
+
+  -- A running one is taken only if its batch is free, because that may be committing to the very row that the caller has locked;
+  -- such a commit meets the fence.
+  for l in
+    select x.* from ml.leases as x
+    where x.attachment_id = a.id and p_row_key = any (array(select j.row_key from unnest(x.jobs) as j))
+    for update skip locked
+  loop
+    select u.n into v_position from generate_subscripts(l.jobs, 1) as u (n) where (l.jobs[u.n]).row_key = p_row_key;
+    v_jobs := v_jobs || l.jobs[v_position];
+    perform ml.settle(l, array[v_position]);
+  end loop;
+
   insert into public.predictions (
     prediction, source_table, row_key, owner_id, model, status, latency_ms, attempts, error
   )
   select
-    g.name, g.source_table::text, g.row_key, g.owner_id, g.model, 'cancelled',
-    greatest(0, extract(epoch from clock_timestamp() - g.enqueued_at) * 1000), g.attempts, left(p_reason, 2000)
-  from gone as g;
-  get diagnostics v_count = row_count;
-  return v_count > 0;
+    a.name, a.source_table::text, j.row_key, nullif(j.owner_id, ml.nobody()), a.model, 'cancelled',
+    greatest(0, extract(epoch from clock_timestamp() - j.enqueued_at) * 1000), j.attempts, left(p_reason, 2000)
+  from unnest(v_jobs) as j;
+  return v_jobs <> '{}';
 end
 $$;
 
 comment on function ml.cancel(text, text, text) is
-  E'Call off what is owed to a row\n\nAlso while a worker has it: its commit then holds a stale token and changes nothing. False when nothing was owed.';
+  E'Call off what is owed to a row\n\nAlso while a worker has it: its commit then finds the place empty and changes nothing. False when nothing was owed.';
 -- end file
 
 -- file: sql/functions/ml/redrive.sql
@@ -1075,39 +1775,78 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_count bigint;
+  v_risen record;
+  v_count bigint := 0;
 begin
   if p_name is not null and not exists (select from ml.attachments as a where a.name = p_name) then
     raise exception 'no prediction is attached under the name %', p_name using detail = 'PREDICTION_NOT_FOUND';
   end if;
 
-  with risen as (
-    delete from ml.dead_letters as d
-    where d.id = any (array(
-      select x.id from ml.dead_letters as x
-      join ml.attachments as a on a.id = x.attachment_id
-      where p_name is null or a.name = p_name
-      order by x.id
-      limit p_limit
-      for update of x skip locked
-    ))
-    returning d.attachment_id, d.row_key, d.owner_id
-  ), back as (
+  for v_risen in
+    with risen as (
+      delete from ml.dead_letters as d
+      where d.id = any (array(
+        select x.id from ml.dead_letters as x
+        join ml.attachments as a on a.id = x.attachment_id
+        where p_name is null or a.name = p_name
+        order by x.id
+        limit p_limit
+        for update of x skip locked
+      ))
+      returning d.attachment_id, d.row_key
+    )
+    select r.attachment_id, array_agg(distinct r.row_key) as row_keys, count(*) as letters
+    from risen as r group by r.attachment_id
+  loop
+    v_count := v_count + v_risen.letters;
     -- As new ones: whoever redrives wants the model asked.
-    insert into ml.jobs (attachment_id, row_key, owner_id, is_new)
-    select distinct on (r.attachment_id, r.row_key) r.attachment_id, r.row_key, r.owner_id, true
-    from risen as r
-    order by r.attachment_id, r.row_key
-    on conflict (attachment_id, row_key) where token is null and not is_retry do update set
-      is_new = true, enqueued_at = excluded.enqueued_at
-  )
-  select count(*) into v_count from risen;
+    perform ml.enqueue(v_risen.attachment_id, v_risen.row_keys, p_is_new => true);
+  end loop;
   return v_count;
 end
 $$;
 
 comment on function ml.redrive(text, integer) is
-  E'Put dead letters back into the queue\n\nAll of them or those of one prediction, oldest first, with their attempts forgotten. Returns how many.';
+  E'Put dead letters back into the queue\n\nAll of them or those of one prediction, oldest first, with their attempts forgotten. Rows that are gone stay gone. Returns how many left the dead letters.';
+-- end file
+
+-- file: sql/functions/ml/pause.sql
+create or replace function ml.pause(p_name text)
+returns boolean
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update ml.attachments as a set paused_at = coalesce(a.paused_at, clock_timestamp()) where a.name = p_name;
+  return found;
+end
+$$;
+
+comment on function ml.pause(text) is
+  E'Stop claiming for a prediction\n\nJobs are collected all the same; batches that run are finished. False when there is none of that name.';
+-- end file
+
+-- file: sql/functions/ml/resume.sql
+create or replace function ml.resume(p_name text)
+returns boolean
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update ml.attachments as a set paused_at = null where a.name = p_name;
+  if not found then
+    return false;
+  end if;
+  perform ml.hint();
+  return true;
+end
+$$;
+
+comment on function ml.resume(text) is E'Go on claiming for a prediction\n\nFalse when there is none of that name.';
 -- end file
 
 -- file: sql/functions/ml/tg_predictions__broadcast.sql
@@ -1178,6 +1917,7 @@ begin
 
   delete from ml.webhook_deliveries where received_at < now() - interval '10 minutes';
   delete from ml.workers where seen_at < now() - interval '1 day';
+  delete from ml.usage where day < current_date - 90;
 end
 $$;
 
@@ -1185,7 +1925,7 @@ comment on function ml.maintain(integer) is 'Makes the receipts'' next partition
 -- end file
 
 -- file: sql/functions/ml/send_wakeup.sql
--- For services that cannot LISTEN: behind a pooler, or scaled to zero. Standard Webhooks over pg_net, thin: ids only.
+-- For services that cannot LISTEN: behind a pooler, or scaled to zero. Standard Webhooks over pg_net, thin: names only.
 -- Sent by pg_cron, never by a trigger, and only when something due was left lying. All secrets come from Vault;
 -- without them nothing is sent. `rowcast_webhook_secret` may hold several secrets, space-separated, while keys rotate.
 create or replace function ml.send_wakeup()
@@ -1203,13 +1943,19 @@ declare
   v_body jsonb;
   v_signature text;
 begin
-  select jsonb_build_object('type', 'jobs.due', 'job_ids', jsonb_agg(d.id)) into v_body
-  from (
-    select j.id from ml.jobs as j
-    where j.token is null and j.run_at < clock_timestamp() - interval '3 seconds'
-    order by j.priority, j.run_at, j.id
-    limit 100
-  ) as d
+  -- Names of predictions, and of nobody's rows.
+  select jsonb_build_object('type', 'jobs.due', 'predictions', jsonb_agg(a.name order by a.name)) into v_body
+  from ml.attachments as a
+  join ml.models as m on m.name = a.model
+  where a.paused_at is null and (m.breaker_until is null or m.breaker_until <= clock_timestamp())
+    and (
+      exists (
+        select from ml.jobs as j where j.attachment_id = a.id and j.enqueued_at < clock_timestamp() - interval '3 seconds'
+      )
+      or exists (
+        select from ml.retries as r where r.attachment_id = a.id and r.run_at < clock_timestamp() - interval '3 seconds'
+      )
+    )
   having count(*) > 0;
   if v_body is null then
     return null;
@@ -1241,7 +1987,72 @@ begin
 end
 $$;
 
-comment on function ml.send_wakeup() is 'Posts a signed wake-up with the ids of due jobs to the service. Returns pg_net''s request id, or NULL when nothing was sent.';
+comment on function ml.send_wakeup() is 'Posts a signed wake-up with the names of predictions that have jobs due to the service. Returns pg_net''s request id, or NULL when nothing was sent.';
+-- end file
+
+-- file: sql/functions/ml/queue_stats.sql
+-- Depth and age come from the last heartbeat's count while a worker lives, because a long queue takes a tenth of a second to
+-- count; else they are counted now. The last four columns are of the whole queue.
+create or replace function ml.queue_stats()
+returns table (
+  prediction text, model text, pending bigint, background bigint, waiting bigint, running bigint, oldest_seconds double precision,
+  per_second double precision, full_batches integer, dead_letters bigint, paused_at timestamptz, breaker_until timestamptz,
+  breaker_reason text, calls_today bigint, tokens_today bigint, counted_at timestamptz, dead_tuples bigint,
+  oldest_snapshot_seconds double precision, workers_alive bigint
+)
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  s ml.queue_state;
+begin
+  select x.* into s from ml.queue_state as x where x.taken_at > clock_timestamp() - interval '10 seconds';
+  if not found then
+    s.taken_at := clock_timestamp();
+    s.predictions := ml.count_queue();
+  end if;
+
+  return query
+  with alive as (
+    select w.activity from ml.workers as w where w.seen_at > now() - interval '15 seconds'
+  ), activity as (
+    select e.key, sum((e.value ->> 'per_second')::double precision) as per_second, max((e.value ->> 'full_batches')::integer) as full_batches
+    from alive cross join lateral jsonb_each(alive.activity) as e
+    group by e.key
+  ), dead as (
+    select d.attachment_id, count(*) as letters from ml.dead_letters as d group by d.attachment_id
+  )
+  select
+    a.name, a.model, coalesce(c.pending, 0), coalesce(c.background, 0), coalesce(c.waiting, 0), coalesce(c.running, 0),
+    coalesce(greatest(0, extract(epoch from clock_timestamp() - c.oldest_at)), 0)::double precision,
+    coalesce(v.per_second, 0), coalesce(v.full_batches, 0), coalesce(d.letters, 0), a.paused_at,
+    case when m.breaker_until > clock_timestamp() then m.breaker_until end,
+    case when m.breaker_until > clock_timestamp() then m.breaker_reason end,
+    coalesce(u.calls, 0), coalesce(u.tokens, 0), s.taken_at,
+    (select sum(t.n_dead_tup)::bigint from pg_stat_user_tables as t where t.schemaname = 'ml' and t.relname in ('jobs', 'leases', 'retries')),
+    (
+      select coalesce(max(extract(epoch from clock_timestamp() - b.xact_start)), 0)::double precision
+      from pg_stat_activity as b
+      where b.backend_xmin is not null and b.pid <> pg_backend_pid() and b.datname = current_database()
+    ),
+    (select count(*) from alive)
+  from ml.attachments as a
+  join ml.models as m on m.name = a.model
+  left join lateral jsonb_to_record(s.predictions -> a.id::text) as c (
+    pending bigint, background bigint, waiting bigint, running bigint, oldest_at timestamptz
+  ) on true
+  left join activity as v on v.key = a.name
+  left join dead as d on d.attachment_id = a.id
+  left join ml.usage as u on u.model = a.model and u.day = (now() at time zone 'UTC')::date and u.owner_id is null
+  order by a.name;
+end
+$$;
+
+comment on function ml.queue_stats() is
+  E'How the queue is\n\nFor each prediction: jobs by state, age of the oldest in seconds, jobs done a second and full batches in a row as the workers say, dead letters, breaker, what was spent today. For all: dead tuples of the queue''s tables, age of the oldest snapshot in seconds, workers heard in the last 15 s.';
+grant execute on function ml.queue_stats() to rowcast_service;
 -- end file
 
 create trigger _100_broadcast after insert on public.predictions
@@ -1289,18 +2100,14 @@ begin
   v_report.database := 'ok';
   v_report.checked_at := now();
 
-  select count(*), coalesce(extract(epoch from now() - min(j.enqueued_at)), 0)
+  select coalesce(sum(q.pending + q.background + q.waiting + q.running), 0), coalesce(max(q.oldest_seconds), 0)
   into v_report.queue_depth, v_report.oldest_job_seconds
-  from ml.jobs as j;
+  from ml.queue_stats() as q;
 
   -- A worker beats at least every five seconds; three missed beats and it counts as gone.
-  select count(*) filter (where w.seen_at > now() - interval '15 seconds'), max(w.seen_at)
-  into v_report.workers_alive, v_report.last_heartbeat_at
+  select count(*) filter (where w.seen_at > now() - interval '15 seconds'), max(w.seen_at), max(w.last_done_at)
+  into v_report.workers_alive, v_report.last_heartbeat_at, v_report.last_prediction_at
   from ml.workers as w;
-
-  select max(p.created_at) into v_report.last_prediction_at
-  from public.predictions as p
-  where p.status = 'done';
 
   v_report.status := case
     when v_report.workers_alive = 0 or v_report.oldest_job_seconds > 60 then 'degraded'
@@ -1336,6 +2143,7 @@ begin
   if to_regnamespace('cron') is not null then
     perform cron.schedule('rowcast-maintain', '7 * * * *', 'select ml.maintain()');
     perform cron.schedule('rowcast-wakeup', '10 seconds', 'select ml.send_wakeup()');
+    perform cron.schedule('rowcast-backfill', '10 seconds', 'select ml.advance_backfills()');
   end if;
 end
 $$;

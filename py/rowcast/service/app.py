@@ -25,8 +25,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from rowcast import __version__, models
-from rowcast.service.batch import MAX_HUNG, Runner
-from rowcast.service.database import Database
+from rowcast.service.batch import LocalRunner, Runner
+from rowcast.service.database import Database, Lease
 from rowcast.service.logs import get_logger
 from rowcast.service.metrics import Metrics
 from rowcast.service.problems import Problem, problem_from_database
@@ -75,7 +75,7 @@ class Service:
         """Why only a restart would help, or None."""
         if self.loop is not None and self.loop.done() and not self.worker.stopping:
             return "stopped"
-        if any(runner.hung >= MAX_HUNG for runner in self.runners.values()):
+        if any(runner.stuck for runner in self.runners.values()):
             return "stuck"
         return None
 
@@ -83,23 +83,28 @@ class Service:
 def build_service(settings: Settings) -> Service:
     """Load the models and wire the parts; nothing is started yet."""
     name = f"rowcast@{socket.gethostname()}:{os.getpid()}"
-    runners = {
-        model: Runner(models.load(model), calls=settings.concurrency) for model in settings.models
+    runners: dict[str, Runner] = {
+        model: LocalRunner(models.load(model), settings.concurrency) for model in settings.models
     }
-    versions = {model: runner.model.version for model, runner in runners.items()}
+    versions = {model: runner.version for model, runner in runners.items()}
     url = settings.db_url.get_secret_value()
-    database = Database(url, name, versions, size=settings.concurrency + 2)
+    size = settings.concurrency * max(2, len(runners)) + 2
+    database = Database(url, name, versions, size=size, pooled=not settings.listen)
     metrics = Metrics()
     worker = Worker(
         database,
         runners,
         metrics,
+        remote=_no_remote,
         claim_limit=settings.claim_limit,
-        concurrency=settings.concurrency,
         poll_seconds=settings.poll_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
     )
     return Service(settings, name, runners, database, worker, metrics)
+
+
+def _no_remote(lease: Lease) -> Runner:
+    raise NotImplementedError(lease.protocol)
 
 
 @asynccontextmanager
@@ -181,18 +186,17 @@ async def post_predict(request: Request) -> Response:
         outcome = None
     if outcome is None or outcome.provider_faults:
         raise Problem(503, "MODEL_UNAVAILABLE", "The model is away or busy.", "Try again later.")
-    model = runner.model
     faults = outcome.item_faults | outcome.batch_faults
     for position, reason in sorted(faults.items()):
         if reason.startswith("INVALID_INPUT"):
             raise Problem(422, "INVALID_INPUT", f"inputs.{position}: {reason.partition(': ')[2]}")
-        log.error("prediction failed", model=model.name, position=position, error=reason)
+        log.error("prediction failed", model=runner.name, position=position, error=reason)
         raise Problem(502, "PREDICTION_FAILED", f"inputs.{position}: the model failed.")
     answers = [
         {"output": answer.output, "low": answer.low, "high": answer.high}
         for _, answer in sorted(outcome.done.items())
     ]
-    return JSONResponse({"model": model.name, "version": model.version, "predictions": answers})
+    return JSONResponse({"model": runner.name, "version": runner.version, "predictions": answers})
 
 
 async def get_health(request: Request) -> Response:
@@ -202,7 +206,7 @@ async def get_health(request: Request) -> Response:
         "status": service.trouble or "ok",
         "service": "rowcast",
         "version": __version__,
-        "models": {name: runner.model.version for name, runner in service.runners.items()},
+        "models": {name: runner.version for name, runner in service.runners.items()},
     }
     return JSONResponse(body, status_code=503 if service.trouble else 200)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,30 +31,55 @@ class ProviderFault(Exception):  # noqa: N818 - the pipeline says faults
 
 
 @dataclass(slots=True)
+class Reply:
+    """What one call of a model gave."""
+
+    predictions: Sequence[Prediction]
+    tokens: int | None = None
+    version: str | None = None
+
+
+@dataclass(slots=True)
 class Outcome:
-    """What became of a batch, by position in it."""
+    """What became of a batch, by position in it.
+
+    `outputs` is the JSON text of all outputs in order, where one call answered all of them.
+    """
 
     done: dict[int, Prediction] = field(default_factory=dict)
     item_faults: dict[int, str] = field(default_factory=dict)
     batch_faults: dict[int, str] = field(default_factory=dict)
     provider_faults: dict[int, ProviderFault] = field(default_factory=dict)
+    outputs: str | None = None
+    tokens: int | None = None
+    version: str | None = None
 
 
-class Runner:
-    """Runs one model in threads of its own, so that a slow one stops nobody else.
+class Runner(ABC):
+    """Calls one model, at most `calls` times at once, and finds out who is to blame for a fault."""
 
-    At most `calls` at a time; a call's clock starts when it has its thread.
-    """
-
-    def __init__(self, model: Model, calls: int) -> None:
-        self.model = model
-        self.hung = 0
+    def __init__(self, name: str, calls: int) -> None:
+        self.name = name
+        self.calls = calls
         self._free = asyncio.Semaphore(calls)
-        self._executor = ThreadPoolExecutor(calls + MAX_HUNG, thread_name_prefix=model.name)
+
+    @property
+    @abstractmethod
+    def version(self) -> str:
+        """Of the model, where its answers do not name one."""
+
+    @property
+    def stuck(self) -> bool:
+        """Only a restart would help."""
+        return False
+
+    @abstractmethod
+    async def call(self, inputs: Inputs, seconds: float) -> Reply:
+        """Call the model once, for at most `seconds`; whatever it raises gets out."""
 
     def close(self) -> None:
-        """Let idle threads end; one that hangs ends with the process."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        """Let go of what the runner holds."""
+        return
 
     async def run(self, inputs: Inputs, seconds: float) -> Outcome:
         """Predict `inputs`; a failing batch is halved until the item at fault stands alone.
@@ -96,12 +122,26 @@ class Runner:
         self, inputs: Inputs, positions: list[int], seconds: float, outcome: Outcome
     ) -> Exception | None:
         """Call the model for these positions; what it raised, else its answers are in `outcome`."""
+        wanted = inputs if len(positions) == len(inputs) else [inputs[p] for p in positions]
         try:
-            answers = await self._call([inputs[p] for p in positions], seconds)
+            async with self._free:
+                reply = await self.call(wanted, seconds)
+            answers = reply.predictions
+            if len(answers) != len(wanted):
+                found = f"{len(answers)} answers to {len(wanted)} inputs"
+                return ValueError(f"WRONG_LENGTH: {found}")
         except InputError as fault:
             return fault if 0 <= fault.index < len(positions) else ValueError(str(fault))
         except Exception as fault:  # noqa: BLE001 - a model may raise anything
             return fault
+        if reply.tokens is not None:
+            outcome.tokens = (outcome.tokens or 0) + reply.tokens
+        outcome.version = reply.version or outcome.version
+        text = encode(answers)
+        if text is not None:
+            outcome.done.update(zip(positions, answers, strict=True))
+            outcome.outputs = text if wanted is inputs else None
+            return None
         for position, answer in zip(positions, answers, strict=True):
             problem = problem_of(answer)
             if problem is None:
@@ -110,30 +150,68 @@ class Runner:
                 outcome.item_faults[position] = problem
         return None
 
-    async def _call(self, inputs: list[Mapping[str, Any]], seconds: float) -> Sequence[Prediction]:
-        async with self._free:
-            if self.hung >= MAX_HUNG:
-                raise ProviderFault("too many calls of this model hang", retry_after=30)
-            loop = asyncio.get_running_loop()
-            call = loop.run_in_executor(self._executor, self.model.predict, inputs)
-            try:
-                answers = await asyncio.wait_for(asyncio.shield(call), seconds)
-            except (TimeoutError, asyncio.CancelledError) as fault:
-                if call.done():
-                    raise  # the model's own
-                self.hung += 1
-                call.add_done_callback(self._returned)
-                if isinstance(fault, TimeoutError):
-                    raise TimeoutError(f"no answer within {seconds:g} s") from None
-                raise
-        if len(answers) != len(inputs):
-            raise ValueError(f"WRONG_LENGTH: {len(answers)} answers to {len(inputs)} inputs")
-        return answers
+
+class LocalRunner(Runner):
+    """Runs a model in threads of its own, so that a slow one stops nobody else.
+
+    A call's clock starts when it has its thread.
+    """
+
+    def __init__(self, model: Model, calls: int) -> None:
+        super().__init__(model.name, calls)
+        self.model = model
+        self.hung = 0
+        self._executor = ThreadPoolExecutor(calls + MAX_HUNG, thread_name_prefix=model.name)
+
+    @property
+    def version(self) -> str:
+        """What the model says of itself."""
+        return self.model.version
+
+    @property
+    def stuck(self) -> bool:
+        """Too many calls hang, and a thread cannot be ended."""
+        return self.hung >= MAX_HUNG
+
+    def close(self) -> None:
+        """Let idle threads end; one that hangs ends with the process."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def call(self, inputs: Inputs, seconds: float) -> Reply:
+        """Call the model in a thread; `TimeoutError` when it is too slow."""
+        if self.stuck:
+            raise ProviderFault("too many calls of this model hang", retry_after=30)
+        loop = asyncio.get_running_loop()
+        call = loop.run_in_executor(self._executor, self.model.predict, inputs)
+        try:
+            return Reply(await asyncio.wait_for(asyncio.shield(call), seconds))
+        except (TimeoutError, asyncio.CancelledError) as fault:
+            if call.done():
+                raise  # the model's own
+            self.hung += 1
+            call.add_done_callback(self._returned)
+            if isinstance(fault, TimeoutError):
+                raise TimeoutError(f"no answer within {seconds:g} s") from None
+            raise
 
     def _returned(self, call: asyncio.Future[Sequence[Prediction]]) -> None:
         self.hung -= 1
         if not call.cancelled():
             call.exception()
+
+
+def encode(answers: Sequence[Prediction]) -> str | None:
+    """The outputs as the text of a JSON array, or None when any answer cannot be stored."""
+    try:
+        plain = all(
+            type(answer.output) is dict and answer.low is None and answer.high is None
+            for answer in answers
+        )
+        if plain or all(problem_of(answer) is None for answer in answers):
+            return json.dumps([answer.output for answer in answers], allow_nan=False)
+    except Exception:  # noqa: BLE001 - whatever a model put there; problem_of finds out
+        return None
+    return None
 
 
 def problem_of(answer: Prediction) -> str | None:

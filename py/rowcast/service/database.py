@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,34 +39,42 @@ CONNECTION: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One row of `ml.claim`."""
+class Lease:
+    """One row of `ml.claim`: a batch of one model, held under a token."""
 
-    job_id: int
     token: UUID
     prediction: str
     model: str
-    row_key: str
-    input: dict[str, Any]
-    attempts: int
+    size: int
+    inputs: str
     batch_size: int
     timeout_ms: int
-    lease_seconds: float
+    protocol: str | None
+    url: str | None
+    options: dict[str, Any]
+    version: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
-    """Answer to a heartbeat: the tokens still held, and the queue's state."""
+class Results:
+    """What a commit writes: `outputs` is a JSON array, one element for each position.
 
-    tokens: frozenset[UUID]
-    queue_depth: int
-    oldest_job_seconds: float
+    Positions count from 1; None stands for all of the lease.
+    """
+
+    outputs: str
+    lows: list[float | None] | None = None
+    highs: list[float | None] | None = None
+    positions: list[int] | None = None
+    tokens: int | None = None
 
 
 class Database:
     """A pool of connections as role rowcast_service. Every call is one short transaction."""
 
-    def __init__(self, url: str, worker: str, models: dict[str, str], size: int) -> None:
+    def __init__(
+        self, url: str, worker: str, models: dict[str, str], size: int, *, pooled: bool = False
+    ) -> None:
         self._worker = worker
         self._models = Jsonb(models)
         self._pool = AsyncConnectionPool[AsyncConnection[DictRow]](
@@ -79,6 +88,8 @@ class Database:
                 "autocommit": True,
                 "row_factory": dict_row,
                 "application_name": worker,
+                # Behind a pooler in transaction mode, a prepared statement may not be there.
+                "prepare_threshold": None if pooled else 0,
             },
         )
 
@@ -92,68 +103,80 @@ class Database:
     async def claim(
         self,
         limit: int,
+        busy: Sequence[str] = (),
         request_id: str | None = None,
         webhook_id: str | None = None,
         change: dict[str, Any] | None = None,
-    ) -> list[Job]:
-        """Lease due jobs; a webhook's id and row are committed with the claim they cause."""
+    ) -> list[Lease]:
+        """Lease due jobs, but for models in `busy`; at most `limit` to a lease.
+
+        A webhook's id and row are committed with the claim they cause.
+        """
         parameters = {
             "worker": self._worker,
             "models": self._models,
             "limit": limit,
+            "busy": list(busy),
             "request_id": request_id,
             "webhook_id": webhook_id,
             "change": None if change is None else Jsonb(change),
         }
         async with self._pool.connection() as connection:
-            cursor = connection.cursor(row_factory=class_row(Job))
+            cursor = connection.cursor(row_factory=class_row(Lease))
             await cursor.execute(QUERIES["claim"], parameters)
             return await cursor.fetchall()
 
-    async def heartbeat(self, tokens: Sequence[UUID]) -> Pulse:
+    async def heartbeat(
+        self, tokens: Sequence[UUID], activity: dict[str, dict[str, float]]
+    ) -> set[UUID]:
         """Extend the leases of `tokens`; those that are missing from the answer are lost."""
-        parameters = {"worker": self._worker, "models": self._models, "tokens": list(tokens)}
-        rows = await self._all("heartbeat", parameters)
-        return Pulse(
-            tokens=frozenset(row["token"] for row in rows if row["token"] is not None),
-            queue_depth=rows[0]["queue_depth"],
-            oldest_job_seconds=rows[0]["oldest_job_seconds"],
-        )
+        parameters = {
+            "worker": self._worker,
+            "models": self._models,
+            "tokens": list(tokens),
+            "activity": Jsonb(activity),
+        }
+        return {row["token"] for row in await self._all("heartbeat", parameters)}
 
     async def commit(
-        self, token: UUID, results: list[dict[str, Any]], model_version: str, request_id: str
+        self, token: UUID, results: Results, version: str, request_id: str
     ) -> dict[str, int]:
-        """Write results; counts by outcome: done, superseded, stale."""
+        """Write results; counts by outcome: done, superseded, busy, stale."""
         parameters = {
             "token": token,
-            "results": Jsonb(results),
-            "model_version": model_version,
+            "outputs": results.outputs,
+            "version": version,
+            "positions": results.positions,
+            "lows": results.lows,
+            "highs": results.highs,
+            "tokens": results.tokens,
             "request_id": request_id,
         }
-        counts: dict[str, int] = {}
-        for row in await self._all("commit", parameters):
-            counts[row["outcome"]] = counts.get(row["outcome"], 0) + 1
-        return counts
+        return {row["outcome"]: row["jobs"] for row in await self._all("commit", parameters)}
 
     async def fail(
         self,
         token: UUID,
-        job_ids: Sequence[int],
         fault: str,
         error: str | None = None,
+        positions: Sequence[int] | None = None,
         retry_after: float | None = None,
         request_id: str | None = None,
     ) -> None:
-        """Give jobs up; `fault` is item, batch, provider or release."""
+        """Give jobs up; `fault` is item, batch, provider or release. All by default."""
         parameters = {
             "token": token,
-            "job_ids": list(job_ids),
             "fault": fault,
             "error": error,
+            "positions": None if positions is None else list(positions),
             "retry_after": retry_after,
             "request_id": request_id,
         }
         await self._all("fail", parameters)
+
+    async def queue_stats(self) -> list[DictRow]:
+        """One row for each prediction, as `ml.queue_stats` gives them."""
+        return await self._all("queue_stats", {})
 
     async def ping(self) -> None:
         """Raise unless the database answers."""
@@ -171,8 +194,10 @@ class Sleeper:
     See `sql/functions/ml/hint.sql` for why no wake-up is lost.
     """
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
+    def __init__(self, connection: AsyncConnection[Any], patience: float) -> None:
         self._connection = connection
+        self._patience = patience
+        self._asked: asyncio.Task[Any] | None = None
 
     @classmethod
     async def connect(cls, url: str, worker: str, lock_wait_seconds: float) -> Self:
@@ -183,12 +208,14 @@ class Sleeper:
         wait = {"milliseconds": str(max(1, round(lock_wait_seconds * 1000)))}
         await connection.execute(QUERIES["limit_lock_wait"], wait)
         await connection.execute(QUERIES["listen"])
-        return cls(connection)
+        return cls(connection, lock_wait_seconds + 2)
 
     async def begin(self) -> bool:
         """Take the lock; False when another worker sleeps already, which is then woken for us."""
         try:
-            await self._connection.execute(QUERIES["begin_sleep"])
+            await self._answer()
+            self._ask("begin_sleep")
+            await self._answer()
         except LockNotAvailable:
             return False
         return True
@@ -198,10 +225,25 @@ class Sleeper:
         async for _ in self._connection.notifies(timeout=seconds, stop_after=1):
             pass
 
-    async def end(self) -> None:
-        """Give the lock back."""
-        await self._connection.execute(QUERIES["end_sleep"])
+    def end(self) -> None:
+        """Give the lock back, while the worker claims already."""
+        self._ask("end_sleep")
 
     async def close(self) -> None:
         """Close the connection, and with it the lock."""
         await self._connection.close()
+        if self._asked is not None:
+            self._asked.cancel()
+            await asyncio.wait({self._asked}, timeout=1)
+
+    def _ask(self, query: str) -> None:
+        self._asked = asyncio.create_task(self._connection.execute(QUERIES[query]))  # type: ignore[arg-type]
+
+    async def _answer(self) -> None:
+        """Wait for what was asked; `TimeoutError` when the connection is dead without a word."""
+        if self._asked is not None:
+            done, _ = await asyncio.wait({self._asked}, timeout=self._patience)
+            if not done:
+                raise TimeoutError("the sleeper's connection does not answer")
+            self._asked, asked = None, self._asked
+            asked.result()

@@ -2,17 +2,22 @@
 
 -- name: claim
 select * from ml.claim(
-  %(worker)s, %(models)s, %(limit)s, %(request_id)s, %(webhook_id)s, %(change)s
+  %(worker)s, %(models)s, %(limit)s, %(busy)s, %(request_id)s, %(webhook_id)s, %(change)s
 );
 
 -- name: heartbeat
-select * from ml.heartbeat(%(worker)s, %(models)s, %(tokens)s);
+select h as token from ml.heartbeat(%(worker)s, %(models)s, %(tokens)s, %(activity)s) as h;
 
 -- name: commit
-select * from ml.commit(%(token)s, %(results)s, %(model_version)s, %(request_id)s);
+select * from ml.commit(
+  %(token)s, %(outputs)s::jsonb, %(version)s, %(positions)s, %(lows)s, %(highs)s, %(tokens)s, %(request_id)s
+);
 
 -- name: fail
-select ml.fail(%(token)s, %(job_ids)s, %(fault)s, %(error)s, %(retry_after)s, %(request_id)s) as held;
+select ml.fail(%(token)s, %(fault)s, %(error)s, %(positions)s, %(retry_after)s, %(request_id)s) as held;
+
+-- name: queue_stats
+select * from ml.queue_stats();
 
 -- name: ping
 select 1;

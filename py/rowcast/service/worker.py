@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
-from collections.abc import Coroutine, Sequence
-from itertools import groupby
-from time import perf_counter
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic, perf_counter
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from psycopg_pool import PoolTimeout
 from structlog.contextvars import bound_contextvars
 
 from rowcast.service.batch import Outcome, Runner
-from rowcast.service.database import Database, Job, Pulse, Sleeper
+from rowcast.service.database import Database, Lease, Results, Sleeper
 from rowcast.service.logs import get_logger
 from rowcast.service.metrics import Metrics
 
@@ -32,9 +33,16 @@ UNLUCKY = (
 )
 COMMIT_TRIES = 3
 
+# A claim that finds a few jobs, but no full batch, is a sign of many writers: the next one waits so
+# long, so that it finds more. A lone job never waits.
+PACE_SECONDS = 0.005
+PACE_FROM = 8
+# So many full batches in a row, and the operator is told.
+FULL_BATCHES = 20
+
 
 class Worker:
-    """Claims up to `concurrency` times at once and works each claim off.
+    """Claims for every model that has a hand free, and works each lease off.
 
     Nothing is kept here that the database does not know: killed at any moment, it loses only time.
     """
@@ -45,22 +53,26 @@ class Worker:
         runners: dict[str, Runner],
         metrics: Metrics,
         *,
+        remote: Callable[[Lease], Runner],
         claim_limit: int,
-        concurrency: int,
         poll_seconds: float,
         heartbeat_seconds: float,
     ) -> None:
         self._database = database
         self._runners = runners
+        self._remote = remote
         self._metrics = metrics
         self._claim_limit = claim_limit
         self._poll_seconds = poll_seconds
         self._heartbeat_seconds = heartbeat_seconds
-        self._slots = asyncio.Semaphore(concurrency)
+        self._hands: dict[str, int] = {name: runner.calls for name, runner in runners.items()}
         self._held: set[UUID] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._freed = asyncio.Event()
         self._stopping = asyncio.Event()
         self._finished = asyncio.Event()
+        self._done: Counter[str] = Counter()
+        self._full: Counter[str] = Counter()
 
     @property
     def stopping(self) -> bool:
@@ -91,7 +103,7 @@ class Worker:
                 except Exception:
                     # A fault of the claim itself. Say so, and do not spin.
                     log.exception("claim failed")
-                    await _until(self._stopping, self._poll_seconds)
+                    await self._first_of([self._stopping], self._poll_seconds)
         finally:
             await self._close(sleeper)
 
@@ -99,7 +111,7 @@ class Worker:
         if failures == 1:
             log.warning("database is away", error=str(fault).strip())
         jitter = random.uniform(0.5, 1.0)  # noqa: S311 - spreads reconnects
-        await _until(self._stopping, min(5.0, 0.1 * 2 ** min(failures, 6)) * jitter)
+        await self._first_of([self._stopping], min(5.0, 0.1 * 2 ** min(failures, 6)) * jitter)
 
     def stop(self) -> None:
         """Let `run` end at its next step; what runs goes on."""
@@ -118,52 +130,67 @@ class Worker:
         self, request_id: str | None, webhook_id: str | None, change: dict[str, Any] | None
     ) -> int:
         """Claim on behalf of a webhook; how many jobs it brought. Refusals are raised."""
-        # With all hands busy, take one job: the webhook's id must be stored with a claim.
-        limit = 1 if self._slots.locked() else self._claim_limit
-        jobs = await self._database.claim(limit, request_id, webhook_id, change)
-        if jobs:
-            self._start(jobs)
-        return len(jobs)
+        leases = await self._database.claim(
+            self._claim_limit, self._busy(), request_id, webhook_id, change
+        )
+        self._start(leases)
+        return sum(lease.size for lease in leases)
+
+    def _busy(self) -> list[str]:
+        return [name for name, hands in self._hands.items() if hands <= 0]
 
     async def _turn(self, sleeper: Sleeper | None) -> None:
-        if await self._claim_and_start():
+        """Claim once; with nothing to claim, wait for a free hand or sleep."""
+        busy = self._busy()
+        if len(busy) < len(self._hands) and await self._claim_and_start():
             return
+        if busy:
+            # Hands come free within a batch's time, most often sooner than it takes to fall asleep.
+            self._freed.clear()
+            if await self._first_of([self._freed, self._stopping], 0.05):
+                return
         if sleeper is None:
-            await _until(self._stopping, self._poll_seconds)
-            return
-        if not await sleeper.begin():
-            return
-        try:
+            await self._first_of([self._freed, self._stopping], self._poll_seconds)
+        elif await sleeper.begin():
             # Whoever wrote before we had the lock did not notify: look once more.
-            if not await self._claim_and_start() and not self.stopping:
-                await self._unless_stopping(sleeper.wait(self._poll_seconds))
-        finally:
-            await sleeper.end()
+            try:
+                if not await self._claim_and_start() and not self.stopping:
+                    await self._sleep(sleeper)
+            finally:
+                sleeper.end()
 
     async def _claim_and_start(self) -> bool:
-        await self._slots.acquire()
-        jobs: list[Job] = []
-        try:
-            if not self.stopping:
-                jobs = await self._database.claim(self._claim_limit)
-        finally:
-            if not jobs:
-                self._slots.release()
-        if jobs:
-            self._start(jobs).add_done_callback(lambda _: self._slots.release())
-        return bool(jobs)
+        leases = await self._database.claim(self._claim_limit, self._busy())
+        self._start(leases)
+        sizes = [lease.size for lease in leases]
+        if sizes and sum(sizes) > PACE_FROM and not any(map(self._is_full, leases)):
+            await self._first_of([self._stopping], PACE_SECONDS)
+        return bool(sizes)
 
-    async def _unless_stopping(self, work: Coroutine[Any, Any, None]) -> None:
-        waiting = asyncio.ensure_future(work)
-        stopping = asyncio.ensure_future(self._stopping.wait())
+    async def _sleep(self, sleeper: Sleeper) -> None:
+        waiting = asyncio.ensure_future(sleeper.wait(self._poll_seconds))
+        waiting.add_done_callback(lambda _: self._freed.set())
+        self._freed.clear()
         try:
-            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await self._first_of([self._freed, self._stopping], self._poll_seconds + 1)
         finally:
-            stopping.cancel()
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
         if not waiting.cancelled():
             waiting.result()
+
+    @staticmethod
+    async def _first_of(events: Iterable[asyncio.Event], seconds: float) -> bool:
+        """True as soon as one of the events is set, False after `seconds`."""
+        waits = [asyncio.ensure_future(event.wait()) for event in events]
+        try:
+            done, _ = await asyncio.wait(
+                waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            return bool(done)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     @staticmethod
     async def _close(sleeper: Sleeper | None) -> None:
@@ -173,120 +200,126 @@ class Worker:
             except DATABASE_AWAY:
                 return
 
-    # -- one claim -----------------------------------------------------------------------------
+    # -- one lease -----------------------------------------------------------------------------
 
-    def _start(self, jobs: Sequence[Job]) -> asyncio.Task[None]:
-        self._held.update(job.token for job in jobs)
-        task = asyncio.create_task(self._work(jobs))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    def _start(self, leases: Sequence[Lease]) -> None:
+        for lease in leases:
+            self._held.add(lease.token)
+            self._note_size(lease)
+            runner = self._runners[lease.model] if lease.url is None else self._remote(lease)
+            self._hands[lease.model] = self._hands.get(lease.model, runner.calls) - 1
+            task = asyncio.create_task(self._work(lease, runner))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _work(self, jobs: Sequence[Job]) -> None:
-        batches = [list(group) for _, group in groupby(jobs, key=lambda job: job.token)]
-        with self._metrics.running.track_inprogress():
+    def _is_full(self, lease: Lease) -> bool:
+        return lease.size >= min(lease.batch_size, self._claim_limit)
+
+    def _note_size(self, lease: Lease) -> None:
+        self._metrics.batch_size.labels(lease.model).observe(lease.size)
+        row = self._full[lease.prediction] + 1 if self._is_full(lease) else 0
+        self._full[lease.prediction] = row
+        if row and row % FULL_BATCHES == 0:
+            log.warning(
+                "full batches one after another: add a replica, or raise the model's batch_size",
+                prediction=lease.prediction,
+                full_batches=row,
+            )
+
+    async def _work(self, lease: Lease, runner: Runner) -> None:
+        with (
+            bound_contextvars(request_id=str(lease.token), model=lease.model),
+            self._metrics.running.track_inprogress(),
+        ):
             try:
-                while batches:
-                    await self._work_batch(batches[0])
-                    self._held.discard(batches.pop(0)[0].token)
-            finally:
-                # Left over only when we are cancelled: what is still leased is free at once.
-                for batch in batches:
-                    await self._release(batch)
-
-    async def _work_batch(self, jobs: list[Job]) -> None:
-        first = jobs[0]
-        with bound_contextvars(request_id=str(first.token), model=first.model):
-            try:
-                for start in range(0, len(jobs), first.batch_size):
-                    await self._work_chunk(jobs[start : start + first.batch_size])
+                await self._predict(lease, runner)
+            except asyncio.CancelledError:
+                # We are stopping: what is still leased is free at once.
+                await self._fail(lease, "release", "the worker stopped")
+                raise
             except DATABASE_AWAY as fault:
                 log.warning("the lease runs out", error=str(fault).strip())
             except Exception:
                 log.exception("defect; the lease runs out")
+            finally:
+                self._held.discard(lease.token)
+                self._hands[lease.model] += 1
+                self._freed.set()
 
-    async def _work_chunk(self, jobs: list[Job]) -> None:
-        first = jobs[0]
-        runner = self._runners[first.model]
+    async def _predict(self, lease: Lease, runner: Runner) -> None:
         started = perf_counter()
-        outcome = await runner.run([job.input for job in jobs], first.timeout_ms / 1000)
-        self._metrics.predict_seconds.labels(first.model).observe(perf_counter() - started)
-        self._metrics.batch_size.labels(first.model).observe(len(jobs))
-        await self._settle(jobs, outcome, runner.model.version)
-
-    async def _settle(self, jobs: list[Job], outcome: Outcome, version: str) -> None:
-        results = [
-            {
-                "job_id": jobs[position].job_id,
-                "output": answer.output,
-                "low": answer.low,
-                "high": answer.high,
-            }
-            for position, answer in sorted(outcome.done.items())
-        ]
-        if results:
-            await self._commit(jobs[0], results, version)
+        outcome = await runner.run(json.loads(lease.inputs), lease.timeout_ms / 1000)
+        self._metrics.predict_seconds.labels(lease.model).observe(perf_counter() - started)
+        version = outcome.version or lease.version or runner.version
+        if outcome.done:
+            await self._commit(lease, outcome, sorted(outcome.done), version)
         for position, error in outcome.item_faults.items():
-            await self._fail(jobs[0], [jobs[position].job_id], "item", error)
+            await self._fail(lease, "item", error, [position])
         if outcome.batch_faults:
-            ids = [jobs[position].job_id for position in outcome.batch_faults]
-            await self._fail(jobs[0], ids, "batch", next(iter(outcome.batch_faults.values())))
+            error = next(iter(outcome.batch_faults.values()))
+            await self._fail(lease, "batch", error, outcome.batch_faults)
         if outcome.provider_faults:
-            ids = [jobs[position].job_id for position in outcome.provider_faults]
             fault = next(iter(outcome.provider_faults.values()))
-            await self._fail(jobs[0], ids, "provider", str(fault), fault.retry_after)
+            await self._fail(
+                lease, "provider", str(fault), outcome.provider_faults, fault.retry_after
+            )
 
     async def _commit(
-        self, first: Job, results: list[dict[str, Any]], version: str, tries: int = COMMIT_TRIES
+        self,
+        lease: Lease,
+        outcome: Outcome,
+        positions: list[int],
+        version: str,
+        tries: int = COMMIT_TRIES,
     ) -> None:
         try:
-            counts = await self._database.commit(first.token, results, version, str(first.token))
+            counts = await self._database.commit(
+                lease.token, _results(lease, outcome, positions), version, str(lease.token)
+            )
         except UNLUCKY as fault:
             if tries > 1:
-                await self._commit(first, results, version, tries - 1)
-                return
-            ids = [result["job_id"] for result in results]
-            await self._fail(first, ids, "batch", f"UNLUCKY: {fault}")
+                await self._commit(lease, outcome, positions, version, tries - 1)
+            else:
+                await self._fail(lease, "batch", f"UNLUCKY: {fault}", positions)
             return
         except psycopg.OperationalError:
             raise
         except psycopg.DatabaseError as fault:
             # The table refuses a result: find out which one. The detail would show the row.
-            refusal = f"REFUSED: {fault.diag.message_primary}"
-            if len(results) == 1:
-                await self._fail(first, [results[0]["job_id"]], "item", refusal)
-                return
-            middle = len(results) // 2
-            await self._commit(first, results[:middle], version)
-            await self._commit(first, results[middle:], version)
+            if len(positions) == 1:
+                refusal = f"REFUSED: {fault.diag.message_primary}"
+                await self._fail(lease, "item", refusal, positions)
+            else:
+                middle = len(positions) // 2
+                await self._commit(lease, outcome, positions[:middle], version)
+                await self._commit(lease, outcome, positions[middle:], version)
             return
-        for outcome, count in counts.items():
-            self._metrics.outcomes.labels(first.prediction, outcome).inc(count)
-        log.info("committed", prediction=first.prediction, **counts)
+        outcome.tokens = None  # booked
+        self._done[lease.prediction] += counts.get("done", 0)
+        for result, count in counts.items():
+            self._metrics.outcomes.labels(lease.prediction, result).inc(count)
+        log.info("committed", prediction=lease.prediction, **counts)
 
     async def _fail(
         self,
-        first: Job,
-        job_ids: list[int],
+        lease: Lease,
         fault: str,
         error: str,
+        positions: Iterable[int] | None = None,
         retry_after: float | None = None,
     ) -> None:
-        prediction, token = first.prediction, first.token
-        log.warning("failed", prediction=prediction, fault=fault, jobs=len(job_ids), error=error)
-        self._metrics.outcomes.labels(prediction, f"{fault}_fault").inc(len(job_ids))
+        places = None if positions is None else [position + 1 for position in positions]
+        count = lease.size if places is None else len(places)
+        log.warning("failed", prediction=lease.prediction, fault=fault, jobs=count, error=error)
+        self._metrics.outcomes.labels(lease.prediction, f"{fault}_fault").inc(count)
         # What Postgres cannot store as text must not keep the fault from being stored.
         text = error.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
-        await self._database.fail(token, job_ids, fault, text[:2000], retry_after, str(token))
-
-    async def _release(self, jobs: list[Job]) -> None:
-        token = jobs[0].token
-        self._held.discard(token)
         try:
-            await self._database.fail(token, [job.job_id for job in jobs], "release")
-            log.info("released", jobs=len(jobs), token=str(token))
-        except DATABASE_AWAY as fault:
-            log.warning("the lease runs out", error=str(fault).strip())
+            await self._database.fail(
+                lease.token, fault, text[:2000], places, retry_after, str(lease.token)
+            )
+        except DATABASE_AWAY as away:
+            log.warning("the lease runs out", error=str(away).strip())
 
     # -- heartbeat -----------------------------------------------------------------------------
 
@@ -295,29 +328,45 @@ class Worker:
 
         Not by cancellation: that may surface as an error of the query it interrupts.
         """
+        since = monotonic()
         while not self._finished.is_set():
             tokens = set(self._held)
+            now = monotonic()
+            activity = self._activity(max(now - since, 0.001))
             try:
-                pulse = await self._database.heartbeat(list(tokens))
+                found = await self._database.heartbeat(list(tokens), activity)
             except DATABASE_AWAY:
                 pass
             except Exception:
                 log.exception("heartbeat failed")
             else:
-                self._note(pulse, tokens)
-            await _until(self._finished, self._heartbeat_seconds)
+                since = now
+                lost = (tokens - found) & self._held
+                if lost:
+                    log.warning("leases lost", tokens=sorted(str(token) for token in lost))
+            await self._first_of([self._finished], self._heartbeat_seconds)
 
-    def _note(self, pulse: Pulse, tokens: set[UUID]) -> None:
-        self._metrics.queue_depth.set(pulse.queue_depth)
-        self._metrics.oldest_job_seconds.set(pulse.oldest_job_seconds)
-        lost = (tokens - pulse.tokens) & self._held
-        if lost:
-            log.warning("leases lost", tokens=sorted(str(token) for token in lost))
+    def _activity(self, seconds: float) -> dict[str, dict[str, float]]:
+        done, self._done = self._done, Counter()
+        names = done.keys() | self._full.keys()
+        return {
+            name: {"per_second": done[name] / seconds, "full_batches": self._full[name]}
+            for name in names
+        }
 
 
-async def _until(event: asyncio.Event, seconds: float) -> None:
-    """Return when the event is set, or after `seconds`."""
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
+def _results(lease: Lease, outcome: Outcome, positions: list[int]) -> Results:
+    """What the commit of these positions takes; the usual case is the whole lease in one piece."""
+    answers = [outcome.done[position] for position in positions]
+    whole = len(positions) == lease.size
+    lows = [answer.low for answer in answers]
+    highs = [answer.high for answer in answers]
+    return Results(
+        outputs=outcome.outputs
+        if whole and outcome.outputs
+        else json.dumps([answer.output for answer in answers], allow_nan=False),
+        lows=lows if any(low is not None for low in lows) else None,
+        highs=highs if any(high is not None for high in highs) else None,
+        positions=None if whole else [position + 1 for position in positions],
+        tokens=outcome.tokens,
+    )

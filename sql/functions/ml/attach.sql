@@ -14,10 +14,12 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_id smallint;
   v_key name;
   v_key_type regtype;
   v_missing text;
+  v_definition text;
+  v_changed boolean;
+  v_row ml.attachments;
 begin
   -- The row's identity: a primary key of one column.
   select a.attname, a.atttypid::regtype into v_key, v_key_type
@@ -46,15 +48,22 @@ begin
     raise exception 'no function %(text[], jsonb[], text)', p_apply using detail = 'ATTACH_NO_APPLY';
   end if;
 
+  -- The expression is checked here, where its author sees the error, and not in the first claim.
+  execute format('select (%s)::jsonb from %s as t limit 0', p_input, p_table);
+
   insert into ml.models (name) values (p_model) on conflict (name) do nothing;
 
+  select x.* into v_row from ml.attachments as x where x.name = p_name for update;
+  -- What is answered differently from now on: answers from before it no longer spare a call.
+  v_changed := v_row.id is not null and (
+    v_row.source_table, v_row.key_column, v_row.key_type, v_row.model, v_row.input_expression, v_row.apply_function
+  ) is distinct from (p_table, v_key, v_key_type, p_model, p_input, p_apply);
   -- Jobs of another table, or with keys of another type, are nobody's any more.
-  delete from ml.jobs as j using ml.attachments as old
-  where old.name = p_name and j.attachment_id = old.id
-    and (old.source_table, old.key_type) is distinct from (p_table, v_key_type);
+  if (v_row.source_table, v_row.key_type) is distinct from (p_table, v_key_type) then
+    perform ml.forget_jobs(v_row.id);
+  end if;
 
-  -- updated_at moves only with a change: answers from before it no longer spare a call.
-  insert into ml.attachments as a (
+  insert into ml.attachments as x (
     name, source_table, key_column, key_type, model, input_expression, watched_columns, owner_column, apply_function
   )
   values (p_name, p_table, v_key, v_key_type, p_model, p_input, p_watch::name[], p_owner, p_apply)
@@ -63,21 +72,22 @@ begin
     model = excluded.model, input_expression = excluded.input_expression,
     watched_columns = excluded.watched_columns, owner_column = excluded.owner_column,
     apply_function = excluded.apply_function,
-    updated_at = case
-      when (
-        a.source_table, a.key_column, a.key_type, a.model, a.input_expression, a.apply_function
-      ) is distinct from (
-        excluded.source_table, excluded.key_column, excluded.key_type, excluded.model, excluded.input_expression,
-        excluded.apply_function
-      ) then clock_timestamp()
-      else a.updated_at
-    end
-  returning a.id into v_id;
+    updated_at = case when v_changed then clock_timestamp() else x.updated_at end
+  returning * into v_row;
 
-  perform ml.attach_triggers(v_id);
-  return v_id;
+  perform ml.ungenerate(p_name);
+  for v_definition in select g.definition from ml.generate(v_row) as g loop
+    execute v_definition;
+  end loop;
+  update ml.attachments as x set generated_hash = ml.generated_hash(x) where x.id = v_row.id;
+
+  -- The rows that are there are asked again, at low priority; ml.advance_backfills goes on with it.
+  if v_changed then
+    perform ml.backfill(p_name, p_limit => 1, p_restart => true);
+  end if;
+  return v_row.id;
 end
 $$;
 
 comment on function ml.attach(text, regclass, text, text, text[], text, text) is
-  E'Attach a prediction to a table\n\nCall it in a migration. Idempotent: the same call again changes nothing, a changed one replaces the old. p_input is an expression over the row `t` that yields jsonb; it must depend on the watched columns alone.';
+  E'Attach a prediction to a table\n\nCall it in a migration. Idempotent: the same call again changes nothing, a changed one replaces the old and asks again for the rows that are there, at low priority. p_input is an expression over the row `t` that yields jsonb; it must depend on the watched columns alone.';

@@ -20,7 +20,9 @@ begin
   if p_restart then
     delete from ml.backfills as x where x.attachment_id = a.id;
   end if;
-  insert into ml.backfills (attachment_id) values (a.id) on conflict (attachment_id) do nothing;
+  insert into ml.backfills (attachment_id, total)
+  select a.id, greatest(0, c.reltuples) from pg_class as c where c.oid = a.source_table
+  on conflict (attachment_id) do nothing;
   -- The row lock makes two callers take turns, so that no chunk is walked twice.
   select x.* into b from ml.backfills as x where x.attachment_id = a.id for update;
 
@@ -29,7 +31,7 @@ begin
       'select array(select t.%1$I::text from %2$s as t where $1 is null or t.%1$I > $1::%3$s order by t.%1$I limit $2)',
       a.key_column, a.source_table, a.key_type
     ) into v_keys using b.last_key, p_limit;
-    enqueued := ml.enqueue(a.id, v_keys, 200::smallint);
+    enqueued := ml.enqueue(a.id, v_keys, p_background => true);
     update ml.backfills as x set
       last_key = coalesce(v_keys[cardinality(v_keys)], x.last_key),
       enqueued = x.enqueued + backfill.enqueued,

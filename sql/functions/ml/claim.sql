@@ -1,16 +1,19 @@
 -- One short transaction: take what is due, read the rows as they are now, lease. Definer: the service's role has no
--- right on any table. Locks are taken with SKIP LOCKED, in the order of the due index.
+-- right on any table. Locks are taken with SKIP LOCKED: a claim waits for nobody.
+-- A claim that a crash forgets leaves its jobs pending, so it need not be durable: it is written to disk with the next commit
+-- that is. Not so with a webhook's id, which must not be taken twice.
 create or replace function ml.claim(
   p_worker text,
   p_models jsonb,
   p_limit integer default 64,
+  p_busy text[] default '{}',
   p_request_id text default null,
   p_webhook_id text default null,
   p_change jsonb default null
 )
 returns table (
-  job_id bigint, token uuid, prediction text, model text, row_key text, input jsonb,
-  attempts smallint, batch_size integer, timeout_ms integer, lease_seconds real
+  token uuid, prediction text, model text, size integer, inputs text, batch_size integer,
+  timeout_ms integer, protocol text, url text, options jsonb, version text
 )
 language plpgsql
 volatile
@@ -18,52 +21,55 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_attachments smallint[];
   v_due record;
-  v_one record;
+  v_limit integer;
+  v_shut uuid[];
+  v_fresh ml.owed[];
+  v_retries ml.owed[];
+  v_version text;
 begin
   if (p_limit between 1 and 10000) is not true then
     raise sqlstate 'PT422' using
       message = 'A claim takes 1 to 10000 jobs.', detail = 'LIMIT_OUT_OF_RANGE', hint = 'Lower p_limit.';
   end if;
-  perform set_config('rowcast.request_id', coalesce(p_request_id, p_worker), true);
-  perform ml.accept_webhook(p_webhook_id, p_change);
-  perform ml.reclaim_expired(p_limit);
-
-  select array_agg(x.id) into v_attachments
-  from ml.attachments as x
-  join ml.models as m on m.name = x.model
-  where p_models ? x.model and (m.breaker_until is null or m.breaker_until <= clock_timestamp());
+  if p_webhook_id is null and p_change is null then
+    perform set_config('synchronous_commit', 'off', true);
+  else
+    perform ml.accept_webhook(p_webhook_id, p_change);
+  end if;
 
   for v_due in
-    with due as (
-      select j.id, j.attachment_id, j.row_key
-      from ml.jobs as j
-      where j.token is null and j.run_at <= clock_timestamp() and j.attachment_id = any (v_attachments)
-      order by j.priority, j.run_at, j.id
-      limit p_limit
-      for update skip locked
-    )
-    select due.attachment_id, array_agg(due.id) as job_ids, array_agg(due.row_key) as row_keys
-    from due
-    group by due.attachment_id
+    select a, m
+    from ml.attachments as a
+    join ml.models as m on m.name = a.model
+    where a.paused_at is null and (m.breaker_until is null or m.breaker_until <= clock_timestamp())
+      and m.name <> all (p_busy) and case when m.url is null then p_models ? m.name else p_models ? '*' end
+    order by random()
   loop
-    begin
-      return query select * from ml.lease(v_due.attachment_id, v_due.job_ids, v_due.row_keys, p_models);
-    exception when others then
-      -- An input that cannot be computed stands alone; the others of its batch are none the worse.
-      for v_one in select * from unnest(v_due.job_ids, v_due.row_keys) as u (id, row_key) loop
-        begin
-          return query select * from ml.lease(v_due.attachment_id, array[v_one.id], array[v_one.row_key], p_models);
-        exception when others then
-          perform ml.give_back(array[v_one.id], 'input_fault', sqlerrm, true);
-        end;
-      end loop;
-    end;
+    v_limit := least(p_limit, (v_due.m).batch_size);
+    v_shut := null;
+    if exists (select from ml.budgets as b where b.model = (v_due.m).name) then
+      select l.calls, l.shut into v_limit, v_shut from ml.allowance((v_due.m).name, v_limit) as l;
+    end if;
+    v_version := coalesce((v_due.m).version, p_models ->> (v_due.m).name);
+
+    v_retries := array(select r from ml.take_retries((v_due.a).id, v_limit, v_shut) as r);
+    v_fresh := ml.take_fresh((v_due.a).id, v_limit - cardinality(v_retries) * (v_shut is not null)::integer, v_shut);
+    if v_shut is not null then
+      perform ml.spend((v_due.m).name, v_retries || v_fresh, 1, 0);
+    end if;
+
+    return query
+    select
+      l.token, (v_due.a).name, (v_due.m).name, l.size, l.inputs, (v_due.m).batch_size, (v_due.m).timeout_ms,
+      (v_due.m).protocol, (v_due.m).url, (v_due.m).options, (v_due.m).version
+    from (values (v_retries), (v_fresh)) as batch (jobs)
+    cross join lateral ml.lease(v_due.a, v_due.m, batch.jobs, p_worker, v_version, p_request_id) as l
+    where batch.jobs <> '{}';
   end loop;
 end
 $$;
 
-comment on function ml.claim(text, jsonb, integer, text, text, jsonb) is
-  E'Lease due jobs with their inputs\n\np_models maps each model this worker serves to its version. A webhook''s id and changed row come with the claim that they cause, so that both are committed together.';
-grant execute on function ml.claim(text, jsonb, integer, text, text, jsonb) to rowcast_service;
+comment on function ml.claim(text, jsonb, integer, text[], text, text, jsonb) is
+  E'Lease due jobs with their inputs\n\np_models maps each model this worker runs to its version; the key "*" says that it calls remote ones too. p_busy names models it has no hands for just now. At most p_limit jobs to a lease. A webhook''s id and changed row come with the claim that they cause, so that both are committed together.';
+grant execute on function ml.claim(text, jsonb, integer, text[], text, text, jsonb) to rowcast_service;

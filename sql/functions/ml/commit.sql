@@ -1,81 +1,98 @@
--- The fence. Jobs are locked by their token, then the rows; the input is derived again under that lock, and only rows whose
+-- The fence. The lease is locked by its token, then the rows; the input is derived again under that lock, and only rows whose
 -- hash still matches are written. Everything else is superseded, but for rows that somebody else has locked: those are put
 -- back for a while, uncharged. Definer, as in ml.claim.
 create or replace function ml.commit(
   p_token uuid,
-  p_results jsonb,
+  p_outputs jsonb,
   p_model_version text,
+  p_positions integer[] default null,
+  p_lows double precision[] default null,
+  p_highs double precision[] default null,
+  p_tokens bigint default null,
   p_request_id text default null
 )
-returns table (job_id bigint, outcome text)
+returns table (outcome text, jobs integer)
 language plpgsql
 volatile
 security definer
 set search_path = ''
 as $$
+#variable_conflict use_column
 declare
   a ml.attachments;
-  v_job_ids bigint[];
-  v_row_keys text[];
-  v_locked_keys text[];
-  v_inputs jsonb[];
-  v_fresh_ids bigint[];
-  v_fresh_keys text[];
+  l ml.leases;
+  v_jobs ml.owed[];
   v_outputs jsonb[];
-  v_busy_ids bigint[];
+  v_now record;
+  v_fresh_keys text[];
+  v_fresh_outputs jsonb[];
+  v_done integer;
+  v_busy integer := 0;
 begin
-  perform set_config('rowcast.request_id', coalesce(p_request_id, p_token::text), true);
-  -- A token is one claim of one attachment.
-  with mine as (
-    select j.id, j.row_key, j.attachment_id
-    from ml.jobs as j
-    where j.token = p_token
-      and j.id = any (array(select (r ->> 'job_id')::bigint from jsonb_array_elements(p_results) as r))
-    order by j.id
-    for update
+  v_outputs := array(select o.value from jsonb_array_elements(p_outputs) with ordinality as o (value, n) order by o.n);
+  select x.* into l from ml.leases as x where x.token = p_token for update;
+  if not found then
+    -- What the token no longer holds belongs to a later claim, a cancellation or an earlier commit; nothing is written.
+    return query select 'stale', cardinality(v_outputs);
+    return;
+  end if;
+  v_jobs := case
+    when p_positions is null then l.jobs
+    else array(select l.jobs[u.n] from unnest(p_positions) with ordinality as u (n, place) order by u.place)
+  end;
+  if cardinality(v_outputs) <> cardinality(v_jobs) then
+    raise sqlstate 'PT422' using
+      message = 'There must be one output for each position.', detail = 'WRONG_LENGTH', hint = 'Commit as many as were leased.';
+  end if;
+  select x.* into strict a from ml.attachments as x where x.id = l.attachment_id;
+
+  execute format('select r.* from ml.%I($1, true) as r', a.name || '__read') into v_now
+  using array(select j.row_key from unnest(v_jobs) as j where j.row_key is not null);
+  select array_agg(j.row_key), array_agg(j.output) into v_fresh_keys, v_fresh_outputs
+  from unnest(v_jobs, v_outputs) as j (
+    row_key, owner_id, enqueued_at, is_new, is_background, attempts, deferrals, suspicion, input_hash, output
   )
-  select array_agg(m.id), array_agg(m.row_key), min(m.attachment_id)
-  into v_job_ids, v_row_keys, a.id
-  from mine as m;
+  join unnest(v_now.row_keys, v_now.hashes) as f (row_key, hash) on f.row_key = j.row_key and f.hash = j.input_hash;
+  v_done := coalesce(cardinality(v_fresh_keys), 0);
 
-  if v_job_ids is not null then
-    select x.* into strict a from ml.attachments as x where x.id = a.id;
-    select array_agg(r.row_key), array_agg(r.input) into v_locked_keys, v_inputs
-    from ml.read_inputs(a, v_row_keys, true) as r;
-
-    select array_agg(j.id), array_agg(j.row_key), array_agg(r.value -> 'output')
-    into v_fresh_ids, v_fresh_keys, v_outputs
-    from ml.jobs as j
-    join unnest(v_locked_keys, v_inputs) as f (row_key, input)
-      on f.row_key = j.row_key and sha256(convert_to(f.input::text, 'UTF8')) = j.input_hash
-    join jsonb_array_elements(p_results) as r on (r.value ->> 'job_id')::bigint = j.id
-    where j.id = any (v_job_ids);
-
-    if v_fresh_ids is not null then
-      execute format('select %s($1, $2, $3)', a.apply_function) using v_fresh_keys, v_outputs, p_model_version;
-    end if;
-
-    if cardinality(v_locked_keys) is distinct from cardinality(v_row_keys) then
-      v_busy_ids := ml.busy_jobs(a, v_job_ids, v_locked_keys);
-      perform ml.give_back(v_busy_ids, 'row_busy', null, false);
-    end if;
-    perform ml.settle(a, v_job_ids, coalesce(v_fresh_ids, '{}'), v_locked_keys, v_inputs, p_results, p_model_version);
+  if v_done > 0 then
+    execute format('select %s($1, $2, $3)', a.apply_function) using v_fresh_keys, v_fresh_outputs, p_model_version;
+    insert into public.predictions (
+      prediction, source_table, row_key, owner_id, model, model_version, status, input_hash, output, interval_low,
+      interval_high, latency_ms, attempts, request_id
+    )
+    select
+      a.name, a.source_table::text, j.row_key, nullif(j.owner_id, ml.nobody()), a.model, p_model_version, 'done', j.input_hash,
+      j.output, j.low, j.high, greatest(0, extract(epoch from clock_timestamp() - j.enqueued_at) * 1000), j.attempts,
+      left(coalesce(p_request_id, l.request_id), 200)
+    from unnest(v_jobs, v_outputs, p_lows, p_highs) as j (
+      row_key, owner_id, enqueued_at, is_new, is_background, attempts, deferrals, suspicion, input_hash, output, low, high
+    )
+    join unnest(v_fresh_keys) as f (row_key) on f.row_key = j.row_key;
   end if;
 
-  -- What the token no longer holds belongs to a later claim, a cancellation or an earlier commit; nothing was written.
+  perform ml.settle(l, p_positions);
+  if v_done < cardinality(v_jobs) then
+    v_busy := ml.settle_unanswered(
+      a, l, array(select j from unnest(v_jobs) as j where v_done = 0 or j.row_key <> all (v_fresh_keys)), v_now.row_keys, v_now.hashes,
+      p_model_version
+    );
+  end if;
+  if p_tokens is not null then
+    perform ml.spend(a.model, v_jobs, 0, p_tokens);
+  end if;
+
   return query
-  select
-    (r ->> 'job_id')::bigint,
-    case
-      when (r ->> 'job_id')::bigint = any (v_fresh_ids) then 'done'
-      when (r ->> 'job_id')::bigint = any (v_busy_ids) then 'busy'
-      when (r ->> 'job_id')::bigint = any (v_job_ids) then 'superseded'
-      else 'stale'
-    end
-  from jsonb_array_elements(p_results) as r;
+  select c.outcome, c.jobs
+  from (
+    values ('done', v_done), ('busy', v_busy),
+      ('superseded', (select count(*)::integer from unnest(v_jobs) as j where j.row_key is not null) - v_done - v_busy),
+      ('stale', (select count(*)::integer from unnest(v_jobs) as j where j.row_key is null))
+  ) as c (outcome, jobs)
+  where c.jobs > 0;
 end
 $$;
 
-comment on function ml.commit(uuid, jsonb, text, text) is
-  E'Write a batch of results\n\np_results: [{"job_id", "output", "low", "high"}]. Outcome of each: done, superseded, busy or stale. Rows, receipts and events are one transaction.';
-grant execute on function ml.commit(uuid, jsonb, text, text) to rowcast_service;
+comment on function ml.commit(uuid, jsonb, text, integer[], double precision[], double precision[], bigint, text) is
+  E'Write a batch of results\n\np_outputs: a JSON array, one output for each position of the lease, or for each of p_positions. p_lows and p_highs alike, where the model has intervals; p_tokens as the provider counted. Returns how many were done, superseded, busy or stale. Rows, receipts and events are one transaction.';
+grant execute on function ml.commit(uuid, jsonb, text, integer[], double precision[], double precision[], bigint, text) to rowcast_service;

@@ -12,8 +12,8 @@ begin
   if not found then
     return false;
   end if;
-  perform ml.detach_triggers(v_id);
-  delete from ml.jobs where attachment_id = v_id;
+  perform ml.ungenerate(p_name);
+  perform ml.forget_jobs(v_id);
   delete from ml.attachments where id = v_id;
   return true;
 end

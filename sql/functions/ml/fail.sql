@@ -4,9 +4,9 @@
 -- stops; its jobs are free at once. Definer, as in ml.claim.
 create or replace function ml.fail(
   p_token uuid,
-  p_job_ids bigint[],
   p_class text,
   p_error text default null,
+  p_positions integer[] default null,
   p_retry_after real default null,
   p_request_id text default null
 )
@@ -17,47 +17,56 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_ids bigint[];
-  v_worn bigint[];
+  l ml.leases;
+  v_of record;
+  v_jobs ml.owed[];
   v_wait interval;
+  v_request_id text;
 begin
   if (p_class in ('item', 'batch', 'provider', 'release')) is not true then
     raise sqlstate 'PT422' using
       message = 'There is no such class of fault.', detail = 'UNKNOWN_FAULT_CLASS',
       hint = 'Use item, batch, provider or release.';
   end if;
-  perform set_config('rowcast.request_id', coalesce(p_request_id, p_token::text), true);
-
-  with mine as (
-    select j.id, j.deferrals from ml.jobs as j
-    where j.token = p_token and j.id = any (p_job_ids)
-    order by j.id
-    for update
-  )
-  select array_agg(m.id) filter (where m.deferrals < 5 or p_class <> 'batch'),
-    array_agg(m.id) filter (where m.deferrals >= 5 and p_class = 'batch')
-  into v_ids, v_worn
-  from mine as m;
+  select x.* into l from ml.leases as x where x.token = p_token for update;
+  if not found then
+    return 0;
+  end if;
+  select a, m into strict v_of from ml.attachments as a join ml.models as m on m.name = a.model where a.id = l.attachment_id;
+  v_request_id := coalesce(p_request_id, l.request_id);
+  v_jobs := array(
+    select l.jobs[u.n] from unnest(coalesce(p_positions, array(select generate_subscripts(l.jobs, 1)))) as u (n)
+    where (l.jobs[u.n]).row_key is not null
+  );
+  perform ml.settle(l, p_positions);
 
   if p_class = 'item' then
-    return ml.give_back(v_ids, 'item_fault', p_error, true);
+    return ml.give_back(v_of.a, v_of.m, v_jobs, 'item_fault', p_error, true, null, l.leased_at, v_request_id);
   elsif p_class = 'batch' then
-    return ml.give_back(v_worn, 'batch_fault', p_error, true) + ml.give_back(v_ids, 'batch_fault', p_error, false);
-  elsif p_class = 'release' then
-    perform ml.hint();
-    return ml.give_back(v_ids, 'released', p_error, false, '0'::interval);
+    return ml.give_back(
+      v_of.a, v_of.m, array(select j from unnest(v_jobs) as j where j.deferrals >= 5), 'batch_fault', p_error, true, null,
+      l.leased_at, v_request_id
+    ) + ml.give_back(
+      v_of.a, v_of.m, array(select j from unnest(v_jobs) as j where j.deferrals < 5), 'batch_fault', p_error, false, null,
+      l.leased_at, v_request_id
+    );
   end if;
 
-  -- A provider's own wish is kept, within a second and an hour.
-  v_wait := make_interval(secs => greatest(1, least(3600, coalesce(p_retry_after, 30))));
-  update ml.models as m set breaker_until = clock_timestamp() + v_wait, breaker_reason = left(p_error, 2000)
-  where m.name in (
-    select a.model from ml.jobs as j join ml.attachments as a on a.id = j.attachment_id where j.id = any (v_ids)
-  );
-  return ml.give_back(v_ids, 'provider_fault', p_error, false, v_wait);
+  perform ml.spend((v_of.m).name, v_jobs, -1, 0);
+  if p_class = 'release' then
+    perform ml.hint();
+    return ml.give_back(v_of.a, v_of.m, v_jobs, 'released', p_error, false, '0'::interval, l.leased_at, v_request_id);
+  end if;
+
+  -- A provider's own wish is kept, within a hundredth of a second and an hour.
+  v_wait := make_interval(secs => greatest(0.01, least(3600, coalesce(p_retry_after, 30))));
+  update ml.models as m set
+    breaker_until = greatest(m.breaker_until, clock_timestamp() + v_wait), breaker_reason = left(p_error, 2000)
+  where m.name = (v_of.m).name;
+  return ml.give_back(v_of.a, v_of.m, v_jobs, 'provider_fault', p_error, false, v_wait, l.leased_at, v_request_id);
 end
 $$;
 
-comment on function ml.fail(uuid, bigint[], text, text, real, text) is
-  E'Give up on jobs of a claim\n\np_class: item, batch, provider or release. p_retry_after in seconds, from the provider. Returns how many jobs the token still held.';
-grant execute on function ml.fail(uuid, bigint[], text, text, real, text) to rowcast_service;
+comment on function ml.fail(uuid, text, text, integer[], real, text) is
+  E'Give up on jobs of a claim\n\np_class: item, batch, provider or release. p_positions: all that are left when NULL. p_retry_after in seconds, from the provider. Returns how many jobs the token still held.';
+grant execute on function ml.fail(uuid, text, text, integer[], real, text) to rowcast_service;

@@ -1,40 +1,47 @@
--- Jobs that a commit or a fail has locked are passed over: they are about to leave the lease.
-create or replace function ml.heartbeat(p_worker text, p_models jsonb, p_tokens uuid[] default '{}')
-returns table (token uuid, jobs integer, queue_depth bigint, oldest_job_seconds double precision)
-language sql
+-- Leases that a commit or a fail has locked are passed over: they are about to end.
+create or replace function ml.heartbeat(
+  p_worker text,
+  p_models jsonb,
+  p_tokens uuid[] default '{}',
+  p_activity jsonb default '{}'
+)
+returns setof uuid
+language plpgsql
 volatile
 security definer
 set search_path = ''
 as $$
-  with seen as (
-    insert into ml.workers as w (name, models) values (p_worker, p_models)
-    on conflict (name) do update set seen_at = now(), models = excluded.models
-  ), mine as (
-    select j.id, m.lease_seconds
-    from ml.jobs as j
-    join ml.attachments as a on a.id = j.attachment_id
+begin
+  perform set_config('synchronous_commit', 'off', true);
+  insert into ml.workers as w (name, models, activity, last_done_at)
+  select
+    p_worker, p_models, p_activity,
+    case when exists (
+      select from jsonb_each(p_activity) as e where (e.value ->> 'per_second')::double precision > 0
+    ) then now() end
+  on conflict (name) do update set
+    seen_at = now(), models = excluded.models, activity = excluded.activity,
+    last_done_at = coalesce(excluded.last_done_at, w.last_done_at);
+
+  with mine as (
+    select l.token, m.lease_seconds
+    from ml.leases as l
+    join ml.attachments as a on a.id = l.attachment_id
     join ml.models as m on m.name = a.model
-    where j.token = any (p_tokens)
-    order by j.id
-    for update of j skip locked
-  ), extended as (
-    update ml.jobs as j set lease_until = clock_timestamp() + make_interval(secs => mine.lease_seconds)
-    from mine
-    where j.id = mine.id
-  ), held as (
-    select j.token, count(*)::integer as jobs
-    from ml.jobs as j
-    where j.token = any (p_tokens)
-    group by j.token
-  ), queue as (
-    select count(*) as depth, coalesce(extract(epoch from now() - min(j.enqueued_at)), 0)::double precision as oldest
-    from ml.jobs as j
+    where l.token = any (p_tokens)
+    order by l.token
+    for update of l skip locked
   )
-  select h.token, h.jobs, q.depth, q.oldest
-  from queue as q
-  left join held as h on true
+  update ml.leases as l set lease_until = clock_timestamp() + make_interval(secs => mine.lease_seconds)
+  from mine
+  where l.token = mine.token;
+
+  perform ml.reclaim_expired();
+  perform ml.note_queue_state();
+  return query select l.token from ml.leases as l where l.token = any (p_tokens);
+end
 $$;
 
-comment on function ml.heartbeat(text, jsonb, uuid[]) is
-  E'Say that a worker lives\n\nExtends the leases of the tokens it holds. A token that does not come back has lost its jobs. Also gives the queue''s depth and the age of its oldest job.';
-grant execute on function ml.heartbeat(text, jsonb, uuid[]) to rowcast_service;
+comment on function ml.heartbeat(text, jsonb, uuid[], jsonb) is
+  E'Say that a worker lives\n\nExtends the leases of the tokens it holds, and takes back those of workers that died. Returns the tokens that still hold jobs. p_activity: {prediction: {"per_second", "full_batches"}} since the last beat.';
+grant execute on function ml.heartbeat(text, jsonb, uuid[], jsonb) to rowcast_service;

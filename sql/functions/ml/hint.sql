@@ -2,7 +2,8 @@
 -- then waits. A writer takes the shared lock after its insert and keeps it to the end of its transaction:
 --   got it      → nobody sleeps; whoever wants to sleep must first wait for this transaction and will then see its jobs;
 --   did not get → somebody sleeps (or is about to): notify.
--- So no wake-up is lost, and NOTIFY, whose commits are serialised, is paid only when it is needed.
+-- So no wake-up is lost, and NOTIFY, whose commits are serialised, is paid only when it is needed. The triggers of
+-- ml.generate hold the same two lines, since a call is dear in the write path.
 create or replace function ml.hint()
 returns void
 language plpgsql

@@ -38,6 +38,7 @@ begin
 
   delete from ml.webhook_deliveries where received_at < now() - interval '10 minutes';
   delete from ml.workers where seen_at < now() - interval '1 day';
+  delete from ml.usage where day < current_date - 90;
 end
 $$;
 

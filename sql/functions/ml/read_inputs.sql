@@ -1,21 +1,45 @@
--- The row as the model would see it, for claim and commit. Under p_lock the rows are locked, and a row that somebody else has locked is
--- left out rather than waited for: a writer who holds it may be waiting for our jobs. FOR NO KEY UPDATE, because foreign
--- keys to the row may hold it FOR KEY SHARE.
-create or replace function ml.read_inputs(p_attachment ml.attachments, p_row_keys text[], p_lock boolean)
-returns table (row_key text, input jsonb)
+-- An input that cannot be computed stands alone; the others of its batch are none the worse.
+create or replace function ml.read_inputs(
+  a ml.attachments,
+  m ml.models,
+  p_jobs ml.owed[],
+  out row_keys text[],
+  out inputs text[],
+  out hashes bytea[],
+  out failed text[]
+)
 language plpgsql
 volatile
 security invoker
 set search_path = ''
 as $$
+declare
+  v_read constant text := format('select r.* from ml.%I($1, false) as r', a.name || '__read');
+  v_keys text[] := array(select j.row_key from unnest(p_jobs) as j);
+  v_one ml.owed;
+  v_row record;
 begin
-  return query execute format(
-    'select t.%1$I::text, ml.%2$I(t) from %3$s as t where t.%1$I = any ($1::%4$s[]) %5$s',
-    p_attachment.key_column, p_attachment.name || '__input', p_attachment.source_table, p_attachment.key_type,
-    case when p_lock then 'for no key update skip locked' end
-  ) using p_row_keys;
+  begin
+    execute v_read into row_keys, inputs, hashes using v_keys;
+    return;
+  exception when others then
+    row_keys := '{}';
+    inputs := '{}';
+    hashes := '{}';
+  end;
+  foreach v_one in array p_jobs loop
+    begin
+      execute v_read into v_row using array[v_one.row_key];
+      row_keys := row_keys || v_row.row_keys;
+      inputs := inputs || v_row.inputs;
+      hashes := hashes || v_row.hashes;
+    exception when others then
+      failed := failed || v_one.row_key;
+      perform ml.give_back(a, m, array[v_one], 'input_fault', sqlerrm, true);
+    end;
+  end loop;
 end
 $$;
 
-comment on function ml.read_inputs(ml.attachments, text[], boolean) is
-  'The rows of these keys that exist, and what the model would be given for each now.';
+comment on function ml.read_inputs(ml.attachments, ml.models, ml.owed[]) is
+  'What the model would be given for each of these rows that exists. Jobs whose input raises are given back, charged; `failed` names them.';

@@ -1,21 +1,38 @@
--- A lease that ran out is a charged failure: whatever killed the worker may have been the job.
-create or replace function ml.reclaim_expired(p_limit integer)
+-- A lease that ran out is a charged failure: whatever killed the worker may have been the job. Part of the heartbeat, not of the
+-- claim: whoever lives takes over.
+create or replace function ml.reclaim_expired()
 returns integer
-language sql
+language plpgsql
 volatile
 security invoker
 set search_path = ''
 as $$
-  with expired as (
-    select j.id
-    from ml.jobs as j
-    where j.token is not null and j.lease_until < clock_timestamp()
-    order by j.lease_until
-    limit p_limit
+declare
+  l ml.leases;
+  v_of record;
+  v_count integer := 0;
+begin
+  for l in
+    select x.* from ml.leases as x
+    where x.lease_until < clock_timestamp()
+    order by x.lease_until
+    limit 100
     for update skip locked
-  )
-  select ml.give_back(array_agg(e.id), 'lease_expired', 'The worker fell silent before it answered.', true, '0'::interval)
-  from expired as e
+  loop
+    select a, m into v_of from ml.attachments as a join ml.models as m on m.name = a.model where a.id = l.attachment_id;
+    if found then
+      v_count := v_count + ml.give_back(
+        v_of.a, v_of.m, l.jobs, 'lease_expired', 'The worker fell silent before it answered.', true,
+        p_wait => '0'::interval, p_leased_at => l.leased_at, p_request_id => l.request_id
+      );
+    end if;
+    delete from ml.leases as x where x.token = l.token;
+  end loop;
+  if v_count > 0 then
+    perform ml.hint();
+  end if;
+  return v_count;
+end
 $$;
 
-comment on function ml.reclaim_expired(integer) is 'Takes back jobs whose lease ran out. Returns how many.';
+comment on function ml.reclaim_expired() is 'Takes back jobs whose lease ran out. Returns how many.';

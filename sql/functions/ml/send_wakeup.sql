@@ -1,4 +1,4 @@
--- For services that cannot LISTEN: behind a pooler, or scaled to zero. Standard Webhooks over pg_net, thin: ids only.
+-- For services that cannot LISTEN: behind a pooler, or scaled to zero. Standard Webhooks over pg_net, thin: names only.
 -- Sent by pg_cron, never by a trigger, and only when something due was left lying. All secrets come from Vault;
 -- without them nothing is sent. `rowcast_webhook_secret` may hold several secrets, space-separated, while keys rotate.
 create or replace function ml.send_wakeup()
@@ -16,13 +16,19 @@ declare
   v_body jsonb;
   v_signature text;
 begin
-  select jsonb_build_object('type', 'jobs.due', 'job_ids', jsonb_agg(d.id)) into v_body
-  from (
-    select j.id from ml.jobs as j
-    where j.token is null and j.run_at < clock_timestamp() - interval '3 seconds'
-    order by j.priority, j.run_at, j.id
-    limit 100
-  ) as d
+  -- Names of predictions, and of nobody's rows.
+  select jsonb_build_object('type', 'jobs.due', 'predictions', jsonb_agg(a.name order by a.name)) into v_body
+  from ml.attachments as a
+  join ml.models as m on m.name = a.model
+  where a.paused_at is null and (m.breaker_until is null or m.breaker_until <= clock_timestamp())
+    and (
+      exists (
+        select from ml.jobs as j where j.attachment_id = a.id and j.enqueued_at < clock_timestamp() - interval '3 seconds'
+      )
+      or exists (
+        select from ml.retries as r where r.attachment_id = a.id and r.run_at < clock_timestamp() - interval '3 seconds'
+      )
+    )
   having count(*) > 0;
   if v_body is null then
     return null;
@@ -54,4 +60,4 @@ begin
 end
 $$;
 
-comment on function ml.send_wakeup() is 'Posts a signed wake-up with the ids of due jobs to the service. Returns pg_net''s request id, or NULL when nothing was sent.';
+comment on function ml.send_wakeup() is 'Posts a signed wake-up with the names of predictions that have jobs due to the service. Returns pg_net''s request id, or NULL when nothing was sent.';

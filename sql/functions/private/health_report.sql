@@ -13,18 +13,14 @@ begin
   v_report.database := 'ok';
   v_report.checked_at := now();
 
-  select count(*), coalesce(extract(epoch from now() - min(j.enqueued_at)), 0)
+  select coalesce(sum(q.pending + q.background + q.waiting + q.running), 0), coalesce(max(q.oldest_seconds), 0)
   into v_report.queue_depth, v_report.oldest_job_seconds
-  from ml.jobs as j;
+  from ml.queue_stats() as q;
 
   -- A worker beats at least every five seconds; three missed beats and it counts as gone.
-  select count(*) filter (where w.seen_at > now() - interval '15 seconds'), max(w.seen_at)
-  into v_report.workers_alive, v_report.last_heartbeat_at
+  select count(*) filter (where w.seen_at > now() - interval '15 seconds'), max(w.seen_at), max(w.last_done_at)
+  into v_report.workers_alive, v_report.last_heartbeat_at, v_report.last_prediction_at
   from ml.workers as w;
-
-  select max(p.created_at) into v_report.last_prediction_at
-  from public.predictions as p
-  where p.status = 'done';
 
   v_report.status := case
     when v_report.workers_alive = 0 or v_report.oldest_job_seconds > 60 then 'degraded'

@@ -30,10 +30,12 @@ BEST = 0
 
 _ATTACH = """
 create function public.apply_item_score(p_row_keys text[], p_outputs jsonb[], p_model_version text)
-returns void language sql set search_path = '' as $$
+returns void language plpgsql set search_path = '' as $$
+begin
   update public.items as i set score = (o.output ->> 'score')::double precision
   from unnest(p_row_keys, p_outputs) as o (row_key, output)
-  where i.id = o.row_key::bigint
+  where i.id = o.row_key::bigint;
+end
 $$;
 select ml.attach(
   p_name => 'item_score', p_table => 'public.items', p_model => 'echo',
@@ -88,7 +90,7 @@ def known_systems(batch: int) -> dict[str, System]:
     waiting = "select count(*) from "
     todo = " where status in ('todo', 'doing')"
     systems = (
-        System(OURS, "rowcast", "ml.jobs", waiting + "ml.jobs", best=batch),
+        System(OURS, "rowcast", "ml.jobs", waiting + "ml.queue", best=batch),
         _pgmq("pgmq", "pgmq (SQL 1.13.0), bare loop, polls every 100 ms", ""),
         _pgmq("pgmq-notify", "the same, notified at every insert", "notify"),
         System(
