@@ -27,12 +27,18 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 _EMPTY = (
     "delete from auth.users",
     "delete from ml.jobs",
+    "delete from ml.leases",
+    "delete from ml.retries",
+    "delete from ml.budgets",
+    "delete from ml.usage",
+    "delete from ml.queue_state",
     "delete from ml.dead_letters",
     "delete from ml.backfills",
     "delete from ml.workers",
     "delete from ml.webhook_deliveries",
     "delete from public.predictions",
     "delete from realtime.messages",
+    "update ml.attachments set paused_at = null",
     "update ml.models set breaker_until = null, max_attempts = default, backoff_seconds = default",
 )
 

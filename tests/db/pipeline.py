@@ -21,23 +21,51 @@ if TYPE_CHECKING:
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 ETA = {"eta": "1"}
-COMMIT = "ml.commit(uuid, jsonb, text, text)"
+COMMIT = (
+    "ml.commit(uuid, jsonb, text, integer[], double precision[], double precision[], bigint, text)"
+)
+FAIL = "ml.fail(uuid, text, text, integer[], real, text)"
+HEARTBEAT = "ml.heartbeat(text, jsonb, uuid[], jsonb)"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What a claim answers for one batch."""
+
+    token: UUID
+    prediction: str
+    model: str
+    size: int
+    inputs: str
+    batch_size: int
+    timeout_ms: int
+    protocol: str | None
+    url: str | None
+    options: dict[str, Any]
+    version: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a claim answers for one row."""
+    """One position of a lease. Its row and attempts are the database's to know, not the service's."""
 
-    job_id: int
-    token: UUID
-    prediction: str
-    model: str
+    lease: Lease
+    position: int
     row_key: str
-    input: dict[str, Any]
     attempts: int
-    batch_size: int
-    timeout_ms: int
-    lease_seconds: float
+    input: dict[str, Any]
+
+    @property
+    def token(self) -> UUID:
+        return self.lease.token
+
+    @property
+    def prediction(self) -> str:
+        return self.lease.prediction
+
+    @property
+    def model(self) -> str:
+        return self.lease.model
 
 
 @dataclass(slots=True)
@@ -47,20 +75,45 @@ class Worker:
     conn: Connection
     models: Mapping[str, str]
     name: str = "worker"
+    reader: Connection | None = None  # who may look into the queue, when `conn` may not
 
-    def claim(self, limit: int = 64, **webhook: Any) -> list[Job]:
-        """Lease due jobs; `webhook` takes p_webhook_id and p_change."""
-        with self.conn.cursor(row_factory=class_row(Job)) as cursor:
-            return cursor.execute(
-                "select * from ml.claim(%s, %s, %s, 'request', %s, %s) order by job_id",
+    def lease(self, limit: int | None = 64, **more: Any) -> list[Lease]:
+        """Lease due jobs, a batch each; `more` takes p_busy, p_webhook_id and p_change."""
+        with self.conn.cursor(row_factory=class_row(Lease)) as cursor:
+            found = cursor.execute(
+                "select * from ml.claim(%s, %s, %s, %s, 'request', %s, %s)",
                 [
                     self.name,
                     json.dumps(self.models),
                     limit,
-                    webhook.get("p_webhook_id"),
-                    json.dumps(webhook["p_change"]) if "p_change" in webhook else None,
+                    more.get("p_busy", []),
+                    more.get("p_webhook_id"),
+                    json.dumps(more["p_change"]) if "p_change" in more else None,
                 ],
             ).fetchall()
+        return sorted(found, key=lambda lease: lease.prediction)
+
+    def claim(self, limit: int | None = 64, **more: Any) -> list[Job]:
+        """Lease due jobs; each by itself, in the order of their batches and positions."""
+        return [job for lease in self.lease(limit, **more) for job in self.jobs_of(lease)]
+
+    def jobs_of(self, lease: Lease) -> list[Job]:
+        """The positions of a lease with their rows."""
+        rows = (self.reader or self.conn).execute(
+            "select j.row_key, j.attempts from ml.leases as l"
+            " cross join unnest(l.jobs) with ordinality as j where l.token = %s"
+            " order by j.ordinality",
+            [lease.token],
+        )
+        inputs = json.loads(lease.inputs)
+        found = [
+            Job(lease, position, row_key, attempts, given)
+            for position, ((row_key, attempts), given) in enumerate(
+                zip(rows, inputs, strict=True), start=1
+            )
+        ]
+        assert len(found) == lease.size
+        return found
 
     def claim_one(self) -> Job:
         """The one job that is due."""
@@ -68,32 +121,55 @@ class Worker:
         return job
 
     def commit(self, *jobs: Job, output: Mapping[str, Any] | None = None) -> list[str]:
-        """Give each job the same output; the outcomes in the order of the jobs."""
-        answer = output or eta(600)
-        results = [{"job_id": job.job_id, "output": answer, "low": 1, "high": 2} for job in jobs]
-        found: dict[int, str] = dict(
-            self.conn.execute(
-                "select job_id, outcome from ml.commit(%s, %s, %s, 'request')",
-                [jobs[0].token, json.dumps(results), self.models[jobs[0].model]],
-            ).fetchall()
+        """Give each job the same output; the outcomes, sorted."""
+        outcomes: list[str] = []
+        for lease, positions in _batches(jobs):
+            size = len(positions) if positions else lease.size
+            rows = self.conn.execute(
+                "select outcome, jobs from ml.commit(%s, %s, %s, %s::integer[],"
+                " %s::float8[], %s::float8[], p_request_id => 'request')",
+                [
+                    lease.token, json.dumps([output or eta(600)] * size), self.models[lease.model],
+                    positions, [1] * size, [2] * size,
+                ],
+            )  # fmt: skip
+            outcomes += [outcome for outcome, count in rows for _ in range(count)]
+        return sorted(outcomes)
+
+    def fail(
+        self,
+        *jobs: Job,
+        fault: str = "item",
+        error: str = "no luck",
+        retry_after: float | None = None,
+    ) -> int:
+        """Give the jobs up; how many their tokens still held."""
+        return sum(
+            value(
+                self.conn,
+                "select ml.fail(%s, %s, %s, %s::integer[], %s::real, 'request')",
+                [lease.token, fault, error, positions, retry_after],
+            )
+            for lease, positions in _batches(jobs)
         )
-        return [found[job.job_id] for job in jobs]
 
-    def fail(self, *jobs: Job, fault: str = "item", retry_after: float | None = None) -> int:
-        """Give the jobs up; how many the token still held."""
-        row = self.conn.execute(
-            "select ml.fail(%s, %s::bigint[], %s, 'no luck', %s::real, 'request')",
-            [jobs[0].token, [job.job_id for job in jobs], fault, retry_after],
-        ).fetchone()
-        assert row is not None
-        return int(row[0])
+    def heartbeat(self, *tokens: UUID, activity: Mapping[str, Any] | None = None) -> list[UUID]:
+        """Which of these tokens still hold jobs."""
+        return column(
+            self.conn,
+            "select * from ml.heartbeat(%s, %s, %s, %s)",
+            [self.name, json.dumps(self.models), list(tokens), json.dumps(activity or {})],
+        )
 
-    def heartbeat(self, *tokens: UUID) -> list[tuple[Any, ...]]:
-        """(token, jobs, queue depth, oldest age) for each token that still holds jobs."""
-        return self.conn.execute(
-            "select * from ml.heartbeat(%s, %s, %s)",
-            [self.name, json.dumps(self.models), list(tokens)],
-        ).fetchall()
+
+def _batches(jobs: Sequence[Job]) -> list[tuple[Lease, list[int] | None]]:
+    """The leases of these jobs, each with its positions; None for all of them."""
+    leases = {job.token: job.lease for job in jobs}
+    batches: list[tuple[Lease, list[int] | None]] = []
+    for token, lease in leases.items():
+        positions = [job.position for job in jobs if job.token == token]
+        batches.append((lease, None if len(positions) == lease.size else positions))
+    return batches
 
 
 def eta(seconds: int) -> dict[str, int]:
@@ -130,15 +206,25 @@ def edit(conn: Connection, pickup: UUID, dest_lat: float) -> None:
 
 def due_now(conn: Connection) -> None:
     """Let every wait be over, without waiting."""
-    conn.execute("update ml.jobs set run_at = clock_timestamp() where token is null")
+    conn.execute("update ml.retries set run_at = clock_timestamp()")
 
 
 def expire_leases(conn: Connection) -> None:
     """Let every lease run out, without waiting."""
-    conn.execute(
-        "update ml.jobs set lease_until = clock_timestamp() - interval '1 ms'"
-        " where token is not null"
-    )
+    conn.execute("update ml.leases set lease_until = clock_timestamp() - interval '1 ms'")
+
+
+def reclaim(conn: Connection) -> None:
+    """Let every lease run out, and another worker take the jobs back."""
+    expire_leases(conn)
+    Worker(conn, {}, "reclaimer").heartbeat()
+
+
+def no_jobs(conn: Connection) -> None:
+    """Owe nothing any more."""
+    conn.execute("delete from ml.jobs")
+    conn.execute("delete from ml.retries")
+    conn.execute("delete from ml.leases")
 
 
 def value(conn: Connection, query: str, parameters: Sequence[Any] = ()) -> Any:
@@ -193,8 +279,18 @@ def weaken(conn: Connection, function: str, guard: str, without: str = "") -> No
 
 
 def pending(conn: Connection) -> list[str]:
-    """Keys of the rows that wait."""
-    return column(conn, "select row_key from ml.jobs where token is null order by id")
+    """Keys of the rows that a claim would take, or will once their wait is over."""
+    return owed(conn, "pending", "waiting")
+
+
+def owed(conn: Connection, *states: str) -> list[str]:
+    """Keys of the rows to which a prediction is owed, in these states or in any, oldest first."""
+    every = ["pending", "waiting", "running"]
+    return column(
+        conn,
+        "select row_key from ml.queue where state = any (%s) order by enqueued_at, row_key",
+        [list(states) or every],
+    )
 
 
 def dead(conn: Connection) -> list[tuple[Any, ...]]:

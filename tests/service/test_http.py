@@ -38,7 +38,7 @@ def change(table: str, record: Any, kind: str = "INSERT") -> dict[str, Any]:
 
 
 def wakeup(webhook_id: str = "wake_1") -> dict[str, Any]:
-    body = b'{"type":"jobs.due","job_ids":[1]}'
+    body = b'{"type":"jobs.due","predictions":["note_score"]}'
     return {
         "content": body,
         "headers": signed(body, secret=WEBHOOK_SECRET, webhook_id=webhook_id),
@@ -59,7 +59,7 @@ async def test_health_ready_and_metrics_answer_anybody(client: httpx.AsyncClient
     assert (await client.get("/health")).json()["status"] == "ok"
     assert (await client.get("/ready")).json() == {"status": "ready"}
     metrics = (await client.get("/metrics")).text
-    assert "rowcast_queue_depth" in metrics
+    assert "rowcast_batches_running" in metrics
 
 
 async def test_a_request_id_comes_back_and_reaches_the_database(
@@ -68,9 +68,11 @@ async def test_a_request_id_comes_back_and_reaches_the_database(
     # A row without input: the webhook's own claim writes its receipt.
     execute(notes, "alter table public.notes disable trigger user")
     execute(notes, "insert into public.notes (x) values (null)")
-    expression = "case when t.x is not null then to_jsonb(t.x) end"
-    execute(notes, f"update ml.attachments set input_expression = '{expression}'")
-    execute(notes, "select ml.attach_triggers(id) from ml.attachments where name = 'note_score'")
+    execute(
+        notes,
+        "select ml.attach('note_score', 'public.notes', 'faulty',"
+        " 'case when t.x is not null then to_jsonb(t.x) end', array['x'], 'public.apply_note_score')",
+    )
     headers = {**SHARED, "x-request-id": "from-the-test"}
     body = change("notes", {"id": 1})
     response = await client.post("/webhooks/database", json=body, headers=headers)

@@ -20,14 +20,14 @@ def test_kill_9_in_the_middle_of_a_batch_loses_nothing(notes: str, launch: Launc
         " from generate_series(1, 20) as i",
     )
     victim = launch()
-    wait_for_row(notes, "select 1 from ml.jobs where token is not null having count(*) = 20", 20)
+    wait_for_row(notes, "select 1 from ml.queue where state = 'running' having count(*) = 20", 20)
     victim.send_signal(signal.SIGKILL)
     victim.wait()
     killed = time.monotonic()
     # What hung is mended meanwhile; the killed worker's leases cover the rest.
     execute(notes, "update public.notes set fault = null where fault = 'hang'")
     launch()
-    wait_for_row(notes, "select 1 where not exists (select from ml.jobs)", 20)
+    wait_for_row(notes, "select 1 where not exists (select from ml.queue)", 20)
     recovered = time.monotonic() - killed
 
     assert execute(notes, "select count(*) from public.notes where score = x") == [(20,)]
@@ -44,8 +44,8 @@ def test_sigterm_releases_and_exits_cleanly_even_with_a_hung_model(
 ) -> None:
     execute(notes, "insert into public.notes (x, fault) values (1, 'hang')")
     process = launch()
-    wait_for_row(notes, "select 1 from ml.jobs where token is not null", 20)
+    wait_for_row(notes, "select 1 from ml.leases", 20)
     process.send_signal(signal.SIGTERM)
     # uvicorn shuts down in order and then lets the signal have its way.
     assert process.wait(timeout=10) == -signal.SIGTERM
-    assert execute(notes, "select token, attempts from ml.jobs") == [(None, 0)]
+    assert execute(notes, "select state, attempts from ml.queue") == [("waiting", 0)]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-NOTHING_OWED = "select 1 where not exists (select from ml.jobs)"
+NOTHING_OWED = "select 1 where not exists (select from ml.queue)"
 
 
 async def settled(url: str, query: str = NOTHING_OWED) -> tuple[object, ...]:
@@ -106,7 +106,7 @@ async def test_stopping_releases_what_is_leased_at_no_charge(notes: str, start: 
         execute(notes, "insert into public.notes (x, fault) values (1, 'hang')")
         await until(lambda: bool(model.batches))
     model.release.set()
-    assert execute(notes, "select token, attempts from ml.jobs") == [(None, 0)]
+    assert execute(notes, "select state, attempts, reason from ml.queue") == [("waiting", 0, "released")]
 
 
 async def test_stopping_waits_for_what_is_nearly_done(notes: str, start: Start) -> None:
@@ -137,9 +137,9 @@ async def test_a_long_call_keeps_its_lease_by_heartbeats(notes: str, start: Star
         model: FaultyModel = models.load("faulty")  # type: ignore[assignment]
         execute(notes, "insert into public.notes (x, fault) values (1, 'hang')")
         await until(lambda: bool(model.batches))
-        (before,) = await settled(notes, "select lease_until from ml.jobs where token is not null")
+        (before,) = await settled(notes, "select lease_until from ml.leases")
         await settled(
-            notes, f"select 1 from ml.jobs where lease_until > '{before}'::timestamptz + '1 s'"
+            notes, f"select 1 from ml.leases where lease_until > '{before}'::timestamptz + '1 s'"
         )
         assert model.batches == [1]
         model.release.set()
@@ -180,8 +180,8 @@ async def test_a_row_that_somebody_has_locked_costs_nobody_an_attempt(
         holder.execute("select from public.notes where id = 7 for update")
         async with start():
             await settled(notes, "select 1 from public.notes having count(score) = 19")
-            await settled(notes, "select 1 from ml.jobs where token is null and is_retry")
-            assert execute(notes, "select max(attempts) from ml.jobs") == [(0,)]
+            await settled(notes, "select 1 from ml.retries where reason = 'row_busy'")
+            assert execute(notes, "select max(attempts) from ml.queue") == [(0,)]
             holder.rollback()
             await settled(notes)
     assert execute(notes, "select count(*) from public.notes where score = x") == [(20,)]
@@ -192,7 +192,7 @@ async def test_stopping_under_load_leaves_nothing_leased(notes: str, start: Star
     execute(notes, "insert into public.notes (x) select 1 from generate_series(1, 2000)")
     async with start(concurrency=1, claim_limit=16):
         await settled(notes, "select 1 from public.notes where score is not null limit 1")
-    assert execute(notes, "select count(*) > 0, max(attempts), count(token) from ml.jobs") == [
+    assert execute(notes, "select count(*) > 0, max(attempts), count(token) from ml.queue") == [
         (True, 0, 0)
     ]
 
@@ -202,10 +202,10 @@ async def test_a_lease_is_kept_while_draining(notes: str, start: Start) -> None:
         model: FaultyModel = models.load("faulty")  # type: ignore[assignment]
         execute(notes, "insert into public.notes (x, fault) values (1, 'hang')")
         await until(lambda: bool(model.batches))
-        (first,) = await settled(notes, "select lease_until from ml.jobs where token is not null")
+        (first,) = await settled(notes, "select lease_until from ml.leases")
 
         async def look_after_the_first_lease() -> object:
-            over = f"select (select lease_until > now() from ml.jobs) where now() > '{first}'"
+            over = f"select (select lease_until > now() from ml.leases) where now() > '{first}'"
             (kept,) = await settled(notes, over)
             model.release.set()
             return kept
@@ -241,11 +241,12 @@ async def test_an_hour_without_the_database_does_not_end_the_loop(
             failures += 1
             raise psycopg.OperationalError("away")
 
-        async def no_pause(_: object, __: float) -> None:
+        async def no_pause(_: object, __: float) -> bool:
             await asyncio.sleep(0)
+            return False
 
         turn = service.worker._turn
-        monkeypatch.setattr("rowcast.service.worker._until", no_pause)
+        monkeypatch.setattr(service.worker, "_first_of", no_pause)
         monkeypatch.setattr(service.worker, "_turn", fail)
         await until(lambda: failures > 1100, seconds=60)
         monkeypatch.setattr(service.worker, "_turn", turn)

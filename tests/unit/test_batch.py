@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rowcast.models.base import InputError, Prediction
-from rowcast.service.batch import MAX_HUNG, Outcome, ProviderFault, Runner, problem_of
+from rowcast.service.batch import MAX_HUNG, Outcome, ProviderFault, LocalRunner, problem_of
 from tests.fakes import FaultyModel
 from tests.waiting import until
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 async def _run(*items: Mapping[str, Any], seconds: float = 5) -> tuple[Outcome, FaultyModel]:
     model = FaultyModel()
-    runner = Runner(model, calls=1)
+    runner = LocalRunner(model, calls=1)
     outcome = await runner.run(items, seconds)
     runner.close()
     return outcome, model
@@ -83,7 +83,7 @@ async def test_forty_bad_inputs_do_not_cost_the_good_ones_their_answer() -> None
 
 async def test_a_hung_model_times_out_and_is_left_alone_after_a_few() -> None:
     model = FaultyModel()
-    runner = Runner(model, calls=2)
+    runner = LocalRunner(model, calls=2)
     for hung in range(1, MAX_HUNG + 1):
         outcome = await runner.run([{"fault": "hang"}], seconds=0.02)
         assert "TimeoutError" in outcome.item_faults[0]
@@ -98,7 +98,7 @@ async def test_a_hung_model_times_out_and_is_left_alone_after_a_few() -> None:
 
 async def test_a_call_that_nobody_waits_for_any_more_is_counted_too() -> None:
     model = FaultyModel()
-    runner = Runner(model, calls=1)
+    runner = LocalRunner(model, calls=1)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(runner.run([{"fault": "hang"}], seconds=60), 0.05)
     assert runner.hung == 1
@@ -109,7 +109,7 @@ async def test_a_call_that_nobody_waits_for_any_more_is_counted_too() -> None:
 
 async def test_waiting_for_a_thread_is_not_the_models_time() -> None:
     model = FaultyModel()
-    runner = Runner(model, calls=1)
+    runner = LocalRunner(model, calls=1)
     first = asyncio.ensure_future(runner.run([{"fault": "hang"}], seconds=5))
     await until(lambda: bool(model.batches))
     second = asyncio.ensure_future(runner.run([{"x": 1}], seconds=0.01))
@@ -134,7 +134,7 @@ class _Answers:
 
 
 async def _ask(answer: Any, count: int) -> Outcome:
-    runner = Runner(_Answers(answer), calls=1)
+    runner = LocalRunner(_Answers(answer), calls=1)
     outcome = await runner.run([{}] * count, seconds=1)
     runner.close()
     return outcome

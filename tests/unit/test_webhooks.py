@@ -27,7 +27,7 @@ from rowcast.service.webhooks import (
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 OTHER = "whsec_" + base64.b64encode(b"o" * 32).decode()
-BODY = b'{"type":"jobs.due","job_ids":[1,2]}'
+BODY = b'{"type":"jobs.due","predictions":["eta"]}'
 
 
 def signed(
@@ -168,10 +168,10 @@ def test_a_payload_of_another_shape_is_a_422(body: bytes) -> None:
     "body",
     [
         {"type": "jobs.due"},
-        {"type": "other", "job_ids": []},
-        {"type": "jobs.due", "job_ids": [0]},
-        {"type": "jobs.due", "job_ids": list(range(1, 102))},
-        {"type": "jobs.due", "job_ids": ["1; drop table"]},
+        {"type": "other", "predictions": []},
+        {"type": "jobs.due", "predictions": [""]},
+        {"type": "jobs.due", "predictions": ["eta"] * 1001},
+        {"type": "jobs.due", "predictions": "eta"},
     ],
 )
 def test_a_wakeup_carries_ids_only(body: dict[str, Any]) -> None:

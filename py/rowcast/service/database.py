@@ -237,7 +237,7 @@ class Sleeper:
             await asyncio.wait({self._asked}, timeout=1)
 
     def _ask(self, query: str) -> None:
-        self._asked = asyncio.create_task(self._connection.execute(QUERIES[query]))  # type: ignore[arg-type]
+        self._asked = asyncio.create_task(self._connection.execute(QUERIES[query]))
 
     async def _answer(self) -> None:
         """Wait for what was asked; `TimeoutError` when the connection is dead without a word."""
@@ -245,5 +245,5 @@ class Sleeper:
             done, _ = await asyncio.wait({self._asked}, timeout=self._patience)
             if not done:
                 raise TimeoutError("the sleeper's connection does not answer")
-            self._asked, asked = None, self._asked
+            asked, self._asked = self._asked, None
             asked.result()

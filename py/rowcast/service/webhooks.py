@@ -16,12 +16,12 @@ Name = Annotated[str, Field(min_length=1, max_length=63)]
 
 
 class Wakeup(BaseModel):
-    """Body of POST /webhooks/jobs: ids only. They are a hint; the queue says what is due."""
+    """Body of POST /webhooks/jobs: names only. They are a hint; the queue says what is due."""
 
     model_config = ConfigDict(extra="forbid")
 
     type: Literal["jobs.due"]
-    job_ids: list[Annotated[int, Field(ge=1)]] = Field(max_length=100)
+    predictions: list[Name] = Field(max_length=1000)
 
 
 class DatabaseChange(BaseModel):
