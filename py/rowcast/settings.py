@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import binascii
+import json
+import re
 from base64 import b64decode
 from typing import Annotated
 
@@ -30,6 +32,8 @@ class Settings(BaseSettings):
     port: int = Field(default=54327, ge=1, le=65535)
     models: Annotated[tuple[str, ...], NoDecode] = ("echo", "eta")
     """Models that this replica serves, space-separated."""
+    remote_keys: Annotated[dict[str, SecretStr], NoDecode] = {}
+    """Keys of models that answer over HTTP, a JSON object of name and key; rows name the name."""
     claim_limit: int = Field(default=256, ge=1, le=10000)
     """Most jobs taken by one claim."""
     concurrency: int = Field(default=2, ge=1, le=64)
@@ -55,6 +59,25 @@ class Settings(BaseSettings):
         for name in value:
             if name not in models.names():
                 raise ValueError(f"no model {name!r}; there are: {', '.join(models.names())}")
+        return value
+
+    @field_validator("remote_keys", mode="before")
+    @classmethod
+    def _read_object(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value or "{}")
+        except ValueError:
+            raise ValueError("not a JSON object of names and keys") from None
+
+    @field_validator("remote_keys")
+    @classmethod
+    def _check_keys(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, key in value.items():
+            # It travels in a header. A shorter one could not be kept out of error texts.
+            if not re.fullmatch(r"[\x21-\x7e]{8,}", key.get_secret_value()):
+                raise ValueError(f"the key {name!r} is not 8 or more ASCII characters, no spaces")
         return value
 
     @field_validator("webhook_secrets")

@@ -71,7 +71,8 @@ async def test_a_request_id_comes_back_and_reaches_the_database(
     execute(
         notes,
         "select ml.attach('note_score', 'public.notes', 'faulty',"
-        " 'case when t.x is not null then to_jsonb(t.x) end', array['x'], 'public.apply_note_score')",
+        " 'case when t.x is not null then to_jsonb(t.x) end', array['x'],"
+        " 'public.apply_note_score')",
     )
     headers = {**SHARED, "x-request-id": "from-the-test"}
     body = change("notes", {"id": 1})

@@ -106,7 +106,9 @@ async def test_stopping_releases_what_is_leased_at_no_charge(notes: str, start: 
         execute(notes, "insert into public.notes (x, fault) values (1, 'hang')")
         await until(lambda: bool(model.batches))
     model.release.set()
-    assert execute(notes, "select state, attempts, reason from ml.queue") == [("waiting", 0, "released")]
+    assert execute(notes, "select state, attempts, reason from ml.queue") == [
+        ("waiting", 0, "released")
+    ]
 
 
 async def test_stopping_waits_for_what_is_nearly_done(notes: str, start: Start) -> None:

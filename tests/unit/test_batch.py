@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rowcast.models import ProviderFault
 from rowcast.models.base import InputError, Prediction
-from rowcast.service.batch import MAX_HUNG, Outcome, ProviderFault, LocalRunner, problem_of
+from rowcast.service.batch import MAX_HUNG, LocalRunner, Outcome, problem_of
 from tests.fakes import FaultyModel
 from tests.waiting import until
 

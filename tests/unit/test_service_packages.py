@@ -25,6 +25,7 @@ class Absent:
 assert {"supabase", "aiohttp", "typer"} <= blocked
 sys.meta_path.insert(0, Absent())
 import rowcast.service.__main__, rowcast.service.asgi, rowcast.service.healthcheck, uvloop
+import rowcast.remote
 from rowcast import models
 from rowcast.service.logs import configure_logging
 configure_logging("INFO")

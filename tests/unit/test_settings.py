@@ -51,6 +51,11 @@ def test_a_missing_variable_is_named(name: str, monkeypatch: pytest.MonkeyPatch)
         ("ROWCAST_SECRET_KEY", "short"),
         ("ROWCAST_POLL_SECONDS", "-1"),
         ("ROWCAST_LOG_LEVEL", "LOUD"),
+        ("ROWCAST_REMOTE_KEYS", "sk-alone-is-no-object"),
+        ("ROWCAST_REMOTE_KEYS", '["sk-in-a-list"]'),
+        ("ROWCAST_REMOTE_KEYS", '{"embeddings": "short"}'),
+        ("ROWCAST_REMOTE_KEYS", '{"embeddings": "sk-two words"}'),
+        ("ROWCAST_REMOTE_KEYS", '{"embeddings": 12345678}'),
     ],
 )
 def test_a_bad_value_is_named_and_not_shown(
@@ -61,6 +66,16 @@ def test_a_bad_value_is_named_and_not_shown(
         load_settings()
     if "SECRET" in name:
         assert value not in str(refused.value)
+    for key in ("sk-", "short", "12345678"):
+        assert key not in str(refused.value)
+
+
+def test_remote_keys_are_read_by_name_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().remote_keys == {}
+    monkeypatch.setenv("ROWCAST_REMOTE_KEYS", '{"embeddings": "sk-0123456789"}')
+    settings = load_settings()
+    assert settings.remote_keys["embeddings"].get_secret_value() == "sk-0123456789"
+    assert "sk-" not in repr(settings)
 
 
 def test_the_example_file_lists_every_variable() -> None:

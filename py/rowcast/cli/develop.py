@@ -64,7 +64,7 @@ def lint() -> None:
 
 
 def lock() -> None:
-    """Write requirements*.lock, wheels/*.lock and package-lock.json anew from the pins."""
+    """Write every lock anew from the pins: Python packages, wheels, serving engines, npm."""
     from rowcast.stack import install
 
     root = _checkout()
@@ -76,6 +76,10 @@ def lock() -> None:
     for file in sorted(install.WHEELS.glob("*.lock")):
         wanted = ["-", "--no-deps", "--python-version", install.WHEEL_PYTHON]
         _compile(file, [*wanted, "--python-platform", "x86_64-unknown-linux-gnu"], _pins(file))
+    for folder in ("examples", "tests/remote/engines"):
+        for pins in sorted((root / folder).glob("*/requirements.in")):
+            wanted = [str(pins), "--universal", "--python-version", "3.11"]
+            _compile(pins.with_name("requirements.lock"), wanted)
     npm = [str(install.node_binary()), str(install.npm_script()), "install", "--package-lock-only"]
     subprocess.run(npm, cwd=root, check=True)
 

@@ -11,9 +11,25 @@ from functools import cache
 from importlib import import_module
 from typing import cast
 
-from rowcast.models.base import InputError, Model, Prediction, UnknownModelError
+from rowcast.models.base import (
+    InputError,
+    Model,
+    Prediction,
+    ProviderFault,
+    Reply,
+    UnknownModelError,
+)
 
-__all__ = ["InputError", "Model", "Prediction", "UnknownModelError", "load", "names"]
+__all__ = [
+    "InputError",
+    "Model",
+    "Prediction",
+    "ProviderFault",
+    "Reply",
+    "UnknownModelError",
+    "load",
+    "names",
+]
 
 _CLASSES = {
     "echo": "rowcast.models.echo:EchoModel",

@@ -34,6 +34,29 @@ class InputError(ValueError):
         self.message = message
 
 
+class ProviderFault(Exception):  # noqa: N818 - the pipeline says faults
+    """The model's provider is away or asks for a pause; nobody is charged.
+
+    `retry_after` is its wish in seconds, where it named one.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What one call gave: a prediction per input, in order.
+
+    `tokens` and `version` where a server tells them.
+    """
+
+    predictions: Sequence[Prediction]
+    tokens: int | None = None
+    version: str | None = None
+
+
 class UnknownModelError(LookupError):
     """No model is registered under the name asked for."""
 

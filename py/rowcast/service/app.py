@@ -26,10 +26,11 @@ from structlog.contextvars import bound_contextvars
 
 from rowcast import __version__, models
 from rowcast.service.batch import LocalRunner, Runner
-from rowcast.service.database import Database, Lease
+from rowcast.service.database import Database
 from rowcast.service.logs import get_logger
 from rowcast.service.metrics import Metrics
 from rowcast.service.problems import Problem, problem_from_database
+from rowcast.service.remote import Remotes
 from rowcast.service.webhooks import (
     DATABASE_CHANGE,
     WAKEUP,
@@ -65,6 +66,7 @@ class Service:
     settings: Settings
     name: str
     runners: dict[str, Runner]
+    remotes: Remotes
     database: Database
     worker: Worker
     metrics: Metrics
@@ -86,7 +88,9 @@ def build_service(settings: Settings) -> Service:
     runners: dict[str, Runner] = {
         model: LocalRunner(models.load(model), settings.concurrency) for model in settings.models
     }
-    versions = {model: runner.version for model, runner in runners.items()}
+    remotes = Remotes(settings.remote_keys, settings.concurrency)
+    # The star says that this replica asks remote models, too.
+    versions = {"*": "remote"} | {model: runner.version for model, runner in runners.items()}
     url = settings.db_url.get_secret_value()
     size = settings.concurrency * max(2, len(runners)) + 2
     database = Database(url, name, versions, size=size, pooled=not settings.listen)
@@ -95,16 +99,12 @@ def build_service(settings: Settings) -> Service:
         database,
         runners,
         metrics,
-        remote=_no_remote,
+        remote=remotes.runner,
         claim_limit=settings.claim_limit,
         poll_seconds=settings.poll_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
     )
-    return Service(settings, name, runners, database, worker, metrics)
-
-
-def _no_remote(lease: Lease) -> Runner:
-    raise NotImplementedError(lease.protocol)
+    return Service(settings, name, runners, remotes, database, worker, metrics)
 
 
 @asynccontextmanager
@@ -114,7 +114,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     service = await asyncio.to_thread(build_service, settings)
     app.state.service = service
     worker = service.worker
-    async with service.database:
+    async with service.database, service.remotes:
         listen_url = settings.db_url.get_secret_value() if settings.listen else None
         loop = asyncio.create_task(worker.run(listen_url, service.name))
         service.loop = loop

@@ -11,32 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from rowcast.models import InputError, Model, Prediction
+from rowcast.models import InputError, Model, Prediction, ProviderFault, Reply
 
 Inputs = Sequence[Mapping[str, Any]]
 
 # A thread that hangs cannot be ended. This many, and the model is left alone until a restart.
 MAX_HUNG = 4
-
-
-class ProviderFault(Exception):  # noqa: N818 - the pipeline says faults
-    """The model's provider is away or asks for a pause; nobody is charged.
-
-    `retry_after` is its wish in seconds, where it named one.
-    """
-
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-@dataclass(slots=True)
-class Reply:
-    """What one call of a model gave."""
-
-    predictions: Sequence[Prediction]
-    tokens: int | None = None
-    version: str | None = None
 
 
 @dataclass(slots=True)

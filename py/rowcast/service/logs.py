@@ -34,6 +34,8 @@ def configure_logging(level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    # A line per request to a remote model, with its whole URL, tells nothing that metrics do not.
+    logging.getLogger("httpx").setLevel("WARNING")
     # Reconnecting is the pool's business; what it means for the service is logged by the worker.
     logging.getLogger("psycopg.pool").setLevel("ERROR")
 

@@ -10,11 +10,14 @@ select h as token from ml.heartbeat(%(worker)s, %(models)s, %(tokens)s, %(activi
 
 -- name: commit
 select * from ml.commit(
-  %(token)s, %(outputs)s::jsonb, %(version)s, %(positions)s, %(lows)s, %(highs)s, %(tokens)s, %(request_id)s
+  %(token)s, %(outputs)s::jsonb, %(version)s, %(positions)s::integer[], %(lows)s::double precision[],
+  %(highs)s::double precision[], %(tokens)s, %(request_id)s
 );
 
 -- name: fail
-select ml.fail(%(token)s, %(fault)s, %(error)s, %(positions)s, %(retry_after)s, %(request_id)s) as held;
+select ml.fail(
+  %(token)s, %(fault)s, %(error)s, %(positions)s::integer[], %(retry_after)s::real, %(request_id)s
+) as held;
 
 -- name: queue_stats
 select * from ml.queue_stats();
