@@ -70,6 +70,7 @@ def stack() -> Iterator[Stack]:
         with psycopg.connect(admin_url, dbname=TEMPLATE) as connection:
             # The service was running already, and its database is not this one.
             connection.execute("delete from ml.workers")
+            connection.execute("delete from ml.queue_state")
         running.wait_until_ready()
         yield running
 

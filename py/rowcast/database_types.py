@@ -211,8 +211,24 @@ class PublicHealthReport(BaseModel):
     last_heartbeat_at: Optional[datetime.datetime] = Field(alias="last_heartbeat_at")
     last_prediction_at: Optional[datetime.datetime] = Field(alias="last_prediction_at")
     checked_at: Optional[datetime.datetime] = Field(alias="checked_at")
+    pending: Optional[int] = Field(alias="pending")
+    background: Optional[int] = Field(alias="background")
+    waiting: Optional[int] = Field(alias="waiting")
+    running: Optional[int] = Field(alias="running")
+    per_second: Optional[float] = Field(alias="per_second")
+    dead_letters: Optional[int] = Field(alias="dead_letters")
+    predictions: Optional[JsonValue] = Field(alias="predictions")
 
 class PublicHealthStatus(BaseModel):
     status: Optional[str] = Field(alias="status")
     service: Optional[str] = Field(alias="service")
     checked_at: Optional[datetime.datetime] = Field(alias="checked_at")
+
+class PublicPredictionState(BaseModel):
+    prediction: Optional[str] = Field(alias="prediction")
+    row_key: Optional[str] = Field(alias="row_key")
+    status: Optional[str] = Field(alias="status")
+    reason: Optional[str] = Field(alias="reason")
+    attempts: Optional[int] = Field(alias="attempts")
+    since: Optional[datetime.datetime] = Field(alias="since")
+    next_try_at: Optional[datetime.datetime] = Field(alias="next_try_at")

@@ -1,13 +1,12 @@
--- What waits, by prediction: pending and due, put off, leased, and the age of the oldest.
+-- What is owed, by prediction: pending, of a backfill, put off, with a worker, and the age of the oldest. Counted now, not at the
+-- last heartbeat as by ml.queue_stats().
 select
-  a.name as prediction,
-  count(*) filter (where j.token is null and j.run_at <= now()) as due,
-  count(*) filter (where j.token is null and j.run_at > now()) as put_off,
-  count(*) filter (where j.token is not null) as leased,
-  now() - min(j.enqueued_at) as oldest,
-  m.breaker_until
-from ml.jobs as j
-join ml.attachments as a on a.id = j.attachment_id
-join ml.models as m on m.name = a.model
-group by a.name, m.breaker_until
-order by due desc;
+  q.prediction,
+  count(*) filter (where q.state = 'pending' and not q.is_background) as pending,
+  count(*) filter (where q.state = 'pending' and q.is_background) as background,
+  count(*) filter (where q.state = 'waiting') as waiting,
+  count(*) filter (where q.state = 'running') as running,
+  now() - min(q.enqueued_at) as oldest
+from ml.queue as q
+group by q.prediction
+order by pending desc;

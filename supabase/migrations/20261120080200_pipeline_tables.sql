@@ -20,6 +20,7 @@ create table ml.models (
   options jsonb not null default '{}' constraint models_options_check check (jsonb_typeof(options) = 'object'),
   version text constraint models_version_check check (length(version) between 1 and 200),
   breaker_until timestamptz,
+  breaker_since timestamptz,
   breaker_reason text,
   constraint models_place_check check ((protocol is null) = (url is null))
 );
@@ -35,6 +36,7 @@ comment on column ml.models.url is 'Where the model is served. NULL: in the serv
 comment on column ml.models.options is 'What the protocol needs besides; see docs/how-to/remote-models.md.';
 comment on column ml.models.version is 'Version of the model at url, for its receipts; a server that names one itself wins.';
 comment on column ml.models.breaker_until is 'The provider is away: nothing of this model is claimed before this moment.';
+comment on column ml.models.breaker_since is 'First fault of the provider in a row without a minute between them.';
 
 create table ml.attachments (
   id smallint generated always as identity constraint attachments_pkey primary key,
@@ -230,11 +232,13 @@ create table ml.backfills (
   enqueued bigint not null default 0,
   total bigint not null default 0,
   started_at timestamptz not null default now(),
+  moved_at timestamptz not null default now(),
   finished_at timestamptz
 );
 
 comment on table ml.backfills is 'How far ml.backfill has come for each attachment, so that it can be resumed.';
 comment on column ml.backfills.total is 'Rows of the table when it began, by the planner''s estimate.';
+comment on column ml.backfills.moved_at is 'When its last step was taken.';
 
 -- What may be spent in a day (UTC). Checked by the claim, so that what is over stays pending.
 create table ml.budgets (

@@ -113,8 +113,8 @@ declare
   $q$;
   v_enqueue constant text := $q$
       insert into ml.jobs as j (attachment_id, row_key, owner_id, is_new, enqueued_at)
-      select %1$s, n.%2$I::text, %3$s, %4$s, v.at
-      from (select pg_catalog.clock_timestamp()) as v (at), %5$s
+      select %1$s, n.%2$I::text, %3$s, %4$s, pg_catalog.clock_timestamp()
+      from %5$s
       order by %6$s
       on conflict (attachment_id, row_key) do update set
         owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, is_background = false
@@ -263,17 +263,27 @@ comment on function ml.ungenerate(text) is 'Drops what ml.generate defined for a
 -- end file
 
 -- file: sql/functions/ml/forget_jobs.sql
+-- What a claim or a commit holds just now is passed over, because that may be waiting for the very table that the caller is about
+-- to change. It ends by itself: a lease runs out, and ml.maintain removes what belongs to no attachment.
 create or replace function ml.forget_jobs(p_attachment_id smallint)
 returns void
-language sql
+language plpgsql
 volatile
 security invoker
 set search_path = ''
-begin atomic
-  delete from ml.jobs as j where j.attachment_id = p_attachment_id;
-  delete from ml.retries as r where r.attachment_id = p_attachment_id;
-  delete from ml.leases as l where l.attachment_id = p_attachment_id;
-end;
+as $$
+begin
+  delete from ml.jobs as j where j.ctid = any (array(
+    select x.ctid from ml.jobs as x where x.attachment_id = p_attachment_id for update skip locked
+  ));
+  delete from ml.retries as r where r.ctid = any (array(
+    select x.ctid from ml.retries as x where x.attachment_id = p_attachment_id for update skip locked
+  ));
+  delete from ml.leases as l where l.ctid = any (array(
+    select x.ctid from ml.leases as x where x.attachment_id = p_attachment_id for update skip locked
+  ));
+end
+$$;
 
 comment on function ml.forget_jobs(smallint) is 'Drops all that is owed to an attachment.';
 -- end file
@@ -335,6 +345,8 @@ begin
   insert into ml.models (name) values (p_model) on conflict (name) do nothing;
 
   select x.* into v_row from ml.attachments as x where x.name = p_name for update;
+  -- A step of a backfill locks this first and the table after it, and so does this.
+  perform from ml.backfills as b where b.attachment_id = v_row.id for update;
   -- What is answered differently from now on: answers from before it no longer spare a call.
   v_changed := v_row.id is not null and (
     v_row.source_table, v_row.key_column, v_row.key_type, v_row.model, v_row.input_expression, v_row.apply_function
@@ -342,6 +354,7 @@ begin
   -- Jobs of another table, or with keys of another type, are nobody's any more.
   if (v_row.source_table, v_row.key_type) is distinct from (p_table, v_key_type) then
     perform ml.forget_jobs(v_row.id);
+    perform ml.ungenerate(p_name);
   end if;
 
   insert into ml.attachments as x (
@@ -356,7 +369,7 @@ begin
     updated_at = case when v_changed then clock_timestamp() else x.updated_at end
   returning * into v_row;
 
-  perform ml.ungenerate(p_name);
+  -- Replaced rather than dropped, so that a claim or a commit that is under way finds its functions.
   for v_definition in select g.definition from ml.generate(v_row) as g loop
     execute v_definition;
   end loop;
@@ -512,6 +525,7 @@ begin
     update ml.backfills as x set
       last_key = coalesce(v_keys[cardinality(v_keys)], x.last_key),
       enqueued = x.enqueued + backfill.enqueued,
+      moved_at = clock_timestamp(),
       finished_at = case when cardinality(v_keys) < p_limit then now() end
     where x.attachment_id = a.id
     returning x.enqueued, x.finished_at is not null into total, finished;
@@ -610,7 +624,8 @@ comment on function ml.accept_webhook(text, jsonb) is
 
 -- file: sql/functions/ml/give_back.sql
 -- The one way back from a lease. Charged: an attempt is used up, and the last one ends among the dead letters. Not charged:
--- only put off. A job yields to a younger one of its row, pending or leased since (rule 3).
+-- only put off. A job yields to a younger one of its row, pending or leased since (rule 3), which inherits that the row is new:
+-- here, if it is free; a pending one in somebody's hands finds a retry beside it, which its claim or the next takes along.
 -- It never waits for a writer: what comes back goes to ml.retries, which writers do not touch; a claim that finds both lets the
 -- pending one answer.
 -- The error's text stays with the operator, but for the model's own word on an input: a receipt is read by its owner.
@@ -633,12 +648,20 @@ set search_path = ''
 as $$
 declare
   v_now constant timestamptz := clock_timestamp();
+  v_new constant text[] := array(select j.row_key from unnest(p_jobs) as j where j.is_new);
   v_count integer;
 begin
-  with judged as (
+  with inherited as (
+    update ml.jobs as p set is_new = true
+    where p.ctid = any (array(
+      select x.ctid from ml.jobs as x where x.attachment_id = a.id and x.row_key = any (v_new) for update skip locked
+    ))
+    returning p.row_key
+  ), judged as (
     select
       j.*,
-      p_charge and j.attempts + 1 >= m.max_attempts as dead,
+      y.pending and (not j.is_new or exists (select from inherited as i where i.row_key = j.row_key)) as yields,
+      p_charge and j.attempts + 1 >= m.max_attempts and not y.pending as dead,
       make_interval(secs => case
         -- Whoever holds the row has held it for a while, and may go on: a quarter of the job's age, a minute at most.
         when p_reason = 'row_busy' then least(60, greatest(1, extract(epoch from v_now - j.enqueued_at) / 4))
@@ -647,8 +670,10 @@ begin
           * (0.8 + 0.4 * random())
       end) as pause
     from unnest(p_jobs) as j
+    cross join lateral (
+      select exists (select from ml.jobs as p where p.attachment_id = a.id and p.row_key = j.row_key) as pending
+    ) as y
     where j.row_key is not null
-      and not exists (select from ml.jobs as p where p.attachment_id = a.id and p.row_key = j.row_key)
       and not exists (
         select from ml.leases as l
         where l.attachment_id = a.id and l.leased_at > p_leased_at
@@ -664,7 +689,7 @@ begin
       least(g.deferrals + (p_reason = 'batch_fault' and not p_charge)::integer, 32767),
       least(g.suspicion + (p_reason = 'lease_expired')::integer, 32767), p_reason
     from judged as g
-    where not g.dead
+    where not g.dead and not g.yields
     order by g.row_key collate "C"
     on conflict (attachment_id, row_key) do update set is_new = r.is_new or excluded.is_new
   ), buried as (
@@ -682,6 +707,22 @@ begin
     case when p_error like 'INVALID_INPUT: %' then left(p_error, 2000) else p_reason end, left(p_request_id, 200)
   from judged as g
   where g.dead;
+
+  if v_new <> '{}' then
+    update ml.leases as l set jobs = array(
+      select (j.row_key, j.owner_id, j.enqueued_at, j.is_new or j.row_key = any (v_new), j.is_background,
+        j.attempts, j.deferrals, j.suspicion, j.input_hash)::ml.owed
+      from unnest(l.jobs) with ordinality as j
+      order by j.ordinality
+    )
+    where l.token = any (array(
+      -- One that is ending just now is left alone.
+      select x.token from ml.leases as x
+      where x.attachment_id = a.id and x.leased_at > p_leased_at
+        and exists (select from unnest(x.jobs) as j where j.row_key = any (v_new) and not j.is_new)
+      for update skip locked
+    ));
+  end if;
 
   select count(*) into v_count from unnest(p_jobs) as j where j.row_key is not null;
   return v_count;
@@ -735,7 +776,8 @@ comment on function ml.reclaim_expired() is 'Takes back jobs whose lease ran out
 
 -- file: sql/functions/ml/lanes.sql
 -- Whose turn it is: owners with pending jobs, from the one whose turn is next, round to it. A loose index scan: one step an
--- owner, however many jobs each has. p_floor spares the scan what is known to be gone; see ml.take_pending.
+-- owner, however many jobs each has; those that are shut are stepped over and not counted. p_floor spares the scan what is known
+-- to be gone; see ml.take_pending.
 create or replace function ml.lanes(
   p_attachment_id smallint,
   p_background boolean,
@@ -754,22 +796,28 @@ declare
   v_lanes uuid[];
 begin
   with recursive ahead as (
-    select 1 as n, (
-      select j.owner_id from ml.jobs as j
-      where j.attachment_id = p_attachment_id and j.is_background = p_background
-        and (j.owner_id, j.enqueued_at) >= (p_next, p_floor) and j.enqueued_at >= p_floor
-      order by j.owner_id, j.enqueued_at
-      limit 1
-    ) as owner_id
+    select x.owner_id, (p_shut is null or x.owner_id <> all (p_shut))::integer as n
+    from (
+      select (
+        select j.owner_id from ml.jobs as j
+        where j.attachment_id = p_attachment_id and j.is_background = p_background
+          and (j.owner_id, j.enqueued_at) >= (p_next, p_floor) and j.enqueued_at >= p_floor
+        order by j.owner_id, j.enqueued_at
+        limit 1
+      ) as owner_id
+    ) as x
     union all
-    select a.n + 1, (
-      select j.owner_id from ml.jobs as j
-      where j.attachment_id = p_attachment_id and j.is_background = p_background
-        and j.owner_id > a.owner_id and j.enqueued_at >= p_floor
-      order by j.owner_id, j.enqueued_at
-      limit 1
-    )
+    select x.owner_id, a.n + (p_shut is null or x.owner_id <> all (p_shut))::integer
     from ahead as a
+    cross join lateral (
+      select (
+        select j.owner_id from ml.jobs as j
+        where j.attachment_id = p_attachment_id and j.is_background = p_background
+          and j.owner_id > a.owner_id and j.enqueued_at >= p_floor
+        order by j.owner_id, j.enqueued_at
+        limit 1
+      ) as owner_id
+    ) as x
     where a.owner_id is not null and a.n < p_limit
   )
   select array_agg(a.owner_id order by a.n) into v_lanes
@@ -817,6 +865,7 @@ declare
   v_left integer := p_limit;
   v_taken ml.owed[];
   v_upto timestamptz;
+  v_sure timestamptz;
 begin
   if v_look_at <= v_now then
     v_floor := '-infinity';
@@ -835,6 +884,7 @@ begin
       v_wrapped := cardinality(v_lanes) <= v_left;
     end if;
     v_next := case when v_wrapped then v_lanes[1] else v_lanes[v_left + 1] end;
+    v_sure := null;
 
     while v_left > 0 and cardinality(v_lanes) > 0 loop
       v_quantum := greatest(1, v_left / cardinality(v_lanes));
@@ -860,6 +910,12 @@ begin
       into v_taken, v_upto
       from gone as g;
       exit when v_taken is null;
+      if v_sure is null and cardinality(v_lanes) > 1 then
+        v_upto := (
+          select min(l.upto) from (select max(t.enqueued_at) as upto from unnest(v_taken) as t group by t.owner_id) as l
+        );
+      end if;
+      v_sure := coalesce(v_sure, v_upto);
       return query select * from unnest(v_taken);
       v_left := v_left - cardinality(v_taken);
       exit when v_left = 0;
@@ -873,9 +929,9 @@ begin
     v_next := coalesce(v_next, ml.nobody());
   end loop;
 
-  -- One lane, a full batch: what is left lies behind the last that was taken.
-  if v_left = 0 and v_wrapped and cardinality(v_lanes) = 1 then
-    v_floor := v_upto;
+  -- Every lane was served, in a full batch: what is left in each lies behind what its first round took.
+  if v_left = 0 and v_wrapped then
+    v_floor := coalesce(v_sure, v_floor);
   elsif v_left > 0 then
     v_floor := '-infinity';
   end if;
@@ -906,9 +962,16 @@ as $$
 declare
   v_suspicion smallint;
 begin
+  if p_limit <= 0 then
+    return;
+  end if;
   select r.suspicion into v_suspicion
   from ml.retries as r
   where r.attachment_id = p_attachment_id and r.run_at <= clock_timestamp()
+    and (p_shut is null or r.owner_id <> all (p_shut))
+    and not exists (
+      select from ml.jobs as j where j.attachment_id = r.attachment_id and j.row_key = r.row_key
+    )
   order by r.run_at
   limit 1;
   if not found then
@@ -947,24 +1010,27 @@ security invoker
 set search_path = ''
 set enable_seqscan = off
 as $$
+declare
+  v_jobs ml.owed[];
 begin
-  return array(
-    with gone as (
-      delete from ml.retries as r
-      where r.ctid = any (array(
-        select x.ctid from ml.retries as x
-        where x.attachment_id = p_attachment_id
-          and x.row_key = any (array(select j.row_key from unnest(p_jobs) as j))
-        for update skip locked
-      ))
-      returning r.row_key, r.is_new
-    )
-    select
-      (j.row_key, j.owner_id, j.enqueued_at, j.is_new or coalesce(g.is_new, false), j.is_background,
-        j.attempts, j.deferrals, j.suspicion, null)::ml.owed
-    from unnest(p_jobs) as j
-    left join gone as g on g.row_key = j.row_key
-  );
+  with gone as (
+    delete from ml.retries as r
+    where r.ctid = any (array(
+      select x.ctid from ml.retries as x
+      where x.attachment_id = p_attachment_id
+        and x.row_key = any (array(select j.row_key from unnest(p_jobs) as j))
+      for update skip locked
+    ))
+    returning r.row_key, r.is_new
+  )
+  select array_agg(
+    (j.row_key, j.owner_id, j.enqueued_at, j.is_new or coalesce(g.is_new, false), j.is_background,
+      j.attempts, j.deferrals, j.suspicion, null)::ml.owed
+  )
+  into v_jobs
+  from unnest(p_jobs) as j
+  left join gone as g on g.row_key = j.row_key;
+  return v_jobs;
 end
 $$;
 
@@ -984,18 +1050,20 @@ security invoker
 set search_path = ''
 as $$
 declare
+  v_background boolean;
   v_share integer := 0;
   v_jobs ml.owed[];
 begin
   if p_limit <= 0 then
     return '{}';
   end if;
-  if exists (select from ml.jobs as j where j.attachment_id = p_attachment_id and j.is_background) then
+  v_background := exists (select from ml.jobs as j where j.attachment_id = p_attachment_id and j.is_background);
+  if v_background then
     -- Of a small batch, sometimes one.
     v_share := p_limit / 8 + (random() < p_limit % 8 / 8.0)::integer;
   end if;
   v_jobs := array(select j from ml.take_pending(p_attachment_id, false, p_limit - v_share, p_shut) as j);
-  if v_share > 0 then
+  if v_background and cardinality(v_jobs) < p_limit then
     v_jobs := v_jobs || array(
       select j from ml.take_pending(p_attachment_id, true, p_limit - cardinality(v_jobs), p_shut) as j
     );
@@ -1019,7 +1087,7 @@ comment on function ml.take_fresh(smallint, integer, uuid[]) is 'Takes at most p
 -- file: sql/functions/ml/allowance.sql
 -- Locks the model's sum of the day, so that two claims cannot spend the same rest. Tokens are known only afterwards; a batch is
 -- cut to what fits at the day's average, and one that overshoots is the day's last.
-create or replace function ml.allowance(p_model text, p_limit integer, out calls integer, out shut uuid[])
+create or replace function ml.allowance(p_model text, p_limit integer, out calls integer, out each_owner bigint, out shut uuid[])
 language plpgsql
 volatile
 security invoker
@@ -1045,6 +1113,7 @@ begin
   where b.model = p_model and b.scope = 'model';
   calls := greatest(0, least(calls, p_limit));
 
+  select min(b.per_day) into each_owner from ml.budgets as b where b.model = p_model and b.scope = 'owner' and b.unit = 'calls';
   select coalesce(array_agg(distinct u.owner_id), '{}') into shut
   from ml.budgets as b
   join ml.usage as u on u.model = b.model and u.day = v_day and u.owner_id is not null
@@ -1054,7 +1123,62 @@ end
 $$;
 
 comment on function ml.allowance(text, integer) is
-  'How many calls of a model with a budget are still free today, at most p_limit, and the owners whose own budget is spent.';
+  'How many calls of a model with a budget are still free today, at most p_limit, how many each owner has a day, and the owners whose own budget is spent.';
+-- end file
+
+-- file: sql/functions/ml/hold_back.sql
+-- What a claim took beyond its owners' budgets goes back as it was. That waits for nobody: whoever writes such a job meanwhile waits
+-- for the claim, which holds the one that it took.
+create or replace function ml.hold_back(
+  p_attachment_id smallint,
+  p_model text,
+  p_each bigint,
+  inout retries ml.owed[],
+  inout fresh ml.owed[]
+)
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_taken constant ml.owed[] := retries || fresh;
+  v_retries constant integer := cardinality(retries);
+  v_over integer[];
+begin
+  select coalesce(array_agg(x.place), '{}') into v_over
+  from (
+    select j.ordinality as place, j.owner_id, row_number() over (partition by j.owner_id order by j.ordinality) as n
+    from unnest(v_taken) with ordinality as j
+    where j.owner_id <> ml.nobody()
+  ) as x
+  left join ml.usage as u
+    on u.model = p_model and u.day = (clock_timestamp() at time zone 'UTC')::date and u.owner_id = x.owner_id
+  where x.n + coalesce(u.calls, 0) > p_each;
+
+  insert into ml.retries (
+    attachment_id, row_key, owner_id, enqueued_at, run_at, is_new, is_background, attempts, deferrals, suspicion, reason
+  )
+  select
+    p_attachment_id, j.row_key, j.owner_id, j.enqueued_at, clock_timestamp(), j.is_new, j.is_background, j.attempts, j.deferrals,
+    j.suspicion, 'budget'
+  from unnest(v_taken) with ordinality as j
+  where j.ordinality <= v_retries and j.ordinality = any (v_over);
+  insert into ml.jobs (attachment_id, row_key, owner_id, enqueued_at, is_new, is_background)
+  select p_attachment_id, j.row_key, j.owner_id, j.enqueued_at, j.is_new, j.is_background
+  from unnest(v_taken) with ordinality as j
+  where j.ordinality > v_retries and j.ordinality = any (v_over);
+
+  retries := array(select v_taken[n] from generate_series(1, v_retries) as n where n <> all (v_over) order by n);
+  fresh := array(
+    select v_taken[n] from generate_series(v_retries + 1, cardinality(v_taken)) as n where n <> all (v_over) order by n
+  );
+end
+$$;
+
+comment on function ml.hold_back(smallint, text, bigint, ml.owed[], ml.owed[]) is
+  'Of the jobs that a claim took, those that are within their owners'' calls of the day, p_each for each; the others go back.';
 -- end file
 
 -- file: sql/functions/ml/spend.sql
@@ -1072,15 +1196,21 @@ begin
   if v_size = 0 or not exists (select from ml.budgets as b where b.model = p_model) then
     return;
   end if;
-  -- Tokens come for the batch; each owner bears a part in proportion.
+  -- Tokens come for the batch; each owner bears a part in proportion. What was booked yesterday is not taken back today.
   insert into ml.usage as u (model, day, owner_id, calls, tokens)
-  select p_model, v_day, nullif(j.owner_id, ml.nobody()), count(*) * p_calls, count(*) * p_tokens / v_size
-  from unnest(p_jobs) as j
-  where j.row_key is not null and j.owner_id <> ml.nobody()
-  group by j.owner_id
-  union all
-  select p_model, v_day, null, v_size * p_calls, p_tokens
-  order by 3 nulls first
+  select p_model, v_day, x.owner_id, x.calls, x.tokens
+  from (
+    select j.owner_id, count(*) * p_calls, count(*) * p_tokens / v_size
+    from unnest(p_jobs) as j
+    where j.row_key is not null and j.owner_id <> ml.nobody()
+    group by j.owner_id
+    union all
+    select null, v_size * p_calls, p_tokens
+  ) as x (owner_id, calls, tokens)
+  where p_calls >= 0 or exists (
+    select from ml.usage as b where b.model = p_model and b.day = v_day and b.owner_id is not distinct from x.owner_id
+  )
+  order by x.owner_id nulls first
   on conflict (model, day, owner_id) do update set
     calls = greatest(0, u.calls + excluded.calls), tokens = greatest(0, u.tokens + excluded.tokens);
 end
@@ -1096,6 +1226,7 @@ create or replace function ml.read_inputs(
   a ml.attachments,
   m ml.models,
   p_jobs ml.owed[],
+  p_request_id text,
   out row_keys text[],
   out inputs text[],
   out hashes bytea[],
@@ -1128,13 +1259,13 @@ begin
       hashes := hashes || v_row.hashes;
     exception when others then
       failed := failed || v_one.row_key;
-      perform ml.give_back(a, m, array[v_one], 'input_fault', sqlerrm, true);
+      perform ml.give_back(a, m, array[v_one], 'input_fault', sqlerrm, true, p_request_id => p_request_id);
     end;
   end loop;
 end
 $$;
 
-comment on function ml.read_inputs(ml.attachments, ml.models, ml.owed[]) is
+comment on function ml.read_inputs(ml.attachments, ml.models, ml.owed[], text) is
   'What the model would be given for each of these rows that exists. Jobs whose input raises are given back, charged; `failed` names them.';
 -- end file
 
@@ -1144,7 +1275,8 @@ create or replace function ml.answered(
   p_jobs ml.owed[],
   p_row_keys text[],
   p_hashes bytea[],
-  p_model_version text
+  p_model_version text,
+  p_since timestamptz default null
 )
 returns text[]
 language plpgsql
@@ -1166,14 +1298,14 @@ begin
     order by p.created_at desc, p.id desc
     limit 1
   ) as last
-  where not j.is_new and last.status = 'done' and last.input_hash = f.hash and last.model = a.model
+  where (not j.is_new or last.created_at > p_since) and last.status = 'done' and last.input_hash = f.hash and last.model = a.model
     and last.model_version = p_model_version and last.created_at > a.updated_at;
   return v_answered;
 end
 $$;
 
-comment on function ml.answered(ml.attachments, ml.owed[], text[], bytea[], text) is
-  'Keys of those jobs whose row''s last answer was to this very input, by this version of the model, under the attachment as it is.';
+comment on function ml.answered(ml.attachments, ml.owed[], text[], bytea[], text, timestamptz) is
+  'Keys of those jobs whose row''s last answer was to this very input, by this version of the model, under the attachment as it is. A row that is new counts only with an answer since p_since.';
 -- end file
 
 -- file: sql/functions/ml/lease.sql
@@ -1202,7 +1334,7 @@ declare
   v_inputs text;
   v_answered text[];
 begin
-  v_found := ml.read_inputs(a, m, p_jobs);
+  v_found := ml.read_inputs(a, m, p_jobs, p_request_id);
   if v_found.failed is not null then
     p_jobs := array(select j from unnest(p_jobs) as j where j.row_key <> all (v_found.failed));
   end if;
@@ -1229,6 +1361,7 @@ begin
     values (
       v_token, a.id, p_worker, p_request_id, clock_timestamp() + make_interval(secs => m.lease_seconds), v_jobs
     );
+    perform ml.spend(m.name, v_jobs, 1, 0);
     token := v_token;
     size := cardinality(v_jobs);
     inputs := v_inputs;
@@ -1259,6 +1392,7 @@ comment on function ml.lease(ml.attachments, ml.models, ml.owed[], text, text, t
 -- right on any table. Locks are taken with SKIP LOCKED: a claim waits for nobody.
 -- A claim that a crash forgets leaves its jobs pending, so it need not be durable: it is written to disk with the next commit
 -- that is. Not so with a webhook's id, which must not be taken twice.
+-- Generic plans: for a batch of one, planning anew would take longer than all the rest.
 create or replace function ml.claim(
   p_worker text,
   p_models jsonb,
@@ -1276,10 +1410,12 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_due record;
   v_limit integer;
+  v_each bigint;
   v_shut uuid[];
   v_fresh ml.owed[];
   v_retries ml.owed[];
@@ -1301,19 +1437,22 @@ begin
     join ml.models as m on m.name = a.model
     where a.paused_at is null and (m.breaker_until is null or m.breaker_until <= clock_timestamp())
       and m.name <> all (p_busy) and case when m.url is null then p_models ? m.name else p_models ? '*' end
-    order by random()
+    -- By model, so that two claims lock the days' sums of budgets in the same order.
+    order by m.name, random()
   loop
     v_limit := least(p_limit, (v_due.m).batch_size);
+    v_each := null;
     v_shut := null;
     if exists (select from ml.budgets as b where b.model = (v_due.m).name) then
-      select l.calls, l.shut into v_limit, v_shut from ml.allowance((v_due.m).name, v_limit) as l;
+      select l.calls, l.each_owner, l.shut into v_limit, v_each, v_shut from ml.allowance((v_due.m).name, v_limit) as l;
     end if;
     v_version := coalesce((v_due.m).version, p_models ->> (v_due.m).name);
 
     v_retries := array(select r from ml.take_retries((v_due.a).id, v_limit, v_shut) as r);
     v_fresh := ml.take_fresh((v_due.a).id, v_limit - cardinality(v_retries) * (v_shut is not null)::integer, v_shut);
-    if v_shut is not null then
-      perform ml.spend((v_due.m).name, v_retries || v_fresh, 1, 0);
+    if v_each is not null then
+      select h.retries, h.fresh into v_retries, v_fresh
+      from ml.hold_back((v_due.a).id, (v_due.m).name, v_each, v_retries, v_fresh) as h;
     end if;
 
     return query
@@ -1505,8 +1644,7 @@ begin
 
   -- The row was there, with an input, and its last answer was not to what it holds now.
   v_settled := ml.answered(
-    a, array(select (j.row_key, j.owner_id, j.enqueued_at, false, j.is_background, 0, 0, 0, null)::ml.owed from unnest(p_jobs) as j),
-    p_locked_keys, p_hashes, p_model_version
+    a, array(select j from unnest(p_jobs) as j where j.row_key is not null), p_locked_keys, p_hashes, p_model_version, l.leased_at
   );
   v_unstable := array(
     select j from unnest(p_jobs) as j
@@ -1554,6 +1692,7 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -1578,7 +1717,9 @@ begin
     when p_positions is null then l.jobs
     else array(select l.jobs[u.n] from unnest(p_positions) with ordinality as u (n, place) order by u.place)
   end;
-  if cardinality(v_outputs) <> cardinality(v_jobs) then
+  if cardinality(v_outputs) <> cardinality(v_jobs)
+    or (p_positions is not null and cardinality(p_positions) <> (select count(distinct n) from unnest(p_positions) as n))
+  then
     raise sqlstate 'PT422' using
       message = 'There must be one output for each position.', detail = 'WRONG_LENGTH', hint = 'Commit as many as were leased.';
   end if;
@@ -1610,14 +1751,15 @@ begin
   end if;
 
   perform ml.settle(l, p_positions);
+  -- Before anything is given back, as in a claim: the day's sum is locked first, retries after it.
+  if p_tokens is not null then
+    perform ml.spend(a.model, v_jobs, 0, p_tokens);
+  end if;
   if v_done < cardinality(v_jobs) then
     v_busy := ml.settle_unanswered(
       a, l, array(select j from unnest(v_jobs) as j where v_done = 0 or j.row_key <> all (v_fresh_keys)), v_now.row_keys, v_now.hashes,
       p_model_version
     );
-  end if;
-  if p_tokens is not null then
-    perform ml.spend(a.model, v_jobs, 0, p_tokens);
   end if;
 
   return query
@@ -1674,8 +1816,8 @@ begin
   select a, m into strict v_of from ml.attachments as a join ml.models as m on m.name = a.model where a.id = l.attachment_id;
   v_request_id := coalesce(p_request_id, l.request_id);
   v_jobs := array(
-    select l.jobs[u.n] from unnest(coalesce(p_positions, array(select generate_subscripts(l.jobs, 1)))) as u (n)
-    where (l.jobs[u.n]).row_key is not null
+    select l.jobs[u.n] from generate_subscripts(l.jobs, 1) as u (n)
+    where (p_positions is null or u.n = any (p_positions)) and (l.jobs[u.n]).row_key is not null
   );
   perform ml.settle(l, p_positions);
 
@@ -1700,6 +1842,10 @@ begin
   -- A provider's own wish is kept, within a hundredth of a second and an hour.
   v_wait := make_interval(secs => greatest(0.01, least(3600, coalesce(p_retry_after, 30))));
   update ml.models as m set
+    breaker_since = case
+      when m.breaker_until > clock_timestamp() - interval '1 minute' then coalesce(m.breaker_since, clock_timestamp())
+      else clock_timestamp()
+    end,
     breaker_until = greatest(m.breaker_until, clock_timestamp() + v_wait), breaker_reason = left(p_error, 2000)
   where m.name = (v_of.m).name;
   return ml.give_back(v_of.a, v_of.m, v_jobs, 'provider_fault', p_error, false, v_wait, l.leased_at, v_request_id);
@@ -1915,6 +2061,9 @@ begin
     execute format('drop table ml.%I', v_name);
   end loop;
 
+  -- Of predictions that were detached while somebody held these.
+  delete from ml.jobs as j where not exists (select from ml.attachments as a where a.id = j.attachment_id);
+  delete from ml.retries as r where not exists (select from ml.attachments as a where a.id = r.attachment_id);
   delete from ml.webhook_deliveries where received_at < now() - interval '10 minutes';
   delete from ml.workers where seen_at < now() - interval '1 day';
   delete from ml.usage where day < current_date - 90;
@@ -1992,7 +2141,7 @@ comment on function ml.send_wakeup() is 'Posts a signed wake-up with the names o
 
 -- file: sql/functions/ml/queue_stats.sql
 -- Depth and age come from the last heartbeat's count while a worker lives, because a long queue takes a tenth of a second to
--- count; else they are counted now. The last four columns are of the whole queue.
+-- count; else they are counted now. The last four columns are of the whole queue. Definer, as in ml.claim.
 create or replace function ml.queue_stats()
 returns table (
   prediction text, model text, pending bigint, background bigint, waiting bigint, running bigint, oldest_seconds double precision,
@@ -2067,7 +2216,9 @@ comment on type public.health_status is 'Answer of health().';
 
 create type public.health_report as (
   status text, service text, database text, queue_depth bigint, oldest_job_seconds double precision,
-  workers_alive bigint, last_heartbeat_at timestamptz, last_prediction_at timestamptz, checked_at timestamptz
+  workers_alive bigint, last_heartbeat_at timestamptz, last_prediction_at timestamptz, checked_at timestamptz,
+  pending bigint, background bigint, waiting bigint, running bigint, per_second double precision, dead_letters bigint,
+  predictions jsonb
 );
 comment on type public.health_report is 'Answer of health_detailed().';
 
@@ -2085,7 +2236,7 @@ grant execute on function public.health() to anon, authenticated, service_role;
 -- end file
 
 -- file: sql/functions/private/health_report.sql
--- Definer: reads ml.*, which no API role may. Gives totals only, and nothing of anybody's rows.
+-- Definer: reads ml.*, which no API role may. Gives counts only, and nothing of anybody's rows.
 create or replace function private.health_report()
 returns public.health_report
 language plpgsql
@@ -2100,8 +2251,24 @@ begin
   v_report.database := 'ok';
   v_report.checked_at := now();
 
-  select coalesce(sum(q.pending + q.background + q.waiting + q.running), 0), coalesce(max(q.oldest_seconds), 0)
-  into v_report.queue_depth, v_report.oldest_job_seconds
+  select
+    coalesce(sum(q.pending + q.background + q.waiting + q.running), 0), coalesce(max(q.oldest_seconds), 0),
+    coalesce(sum(q.pending), 0), coalesce(sum(q.background), 0), coalesce(sum(q.waiting), 0), coalesce(sum(q.running), 0),
+    coalesce(sum(q.per_second), 0), coalesce(sum(q.dead_letters), 0),
+    coalesce(
+      jsonb_agg(
+        jsonb_build_object(
+          'prediction', q.prediction, 'pending', q.pending, 'background', q.background, 'waiting', q.waiting, 'running', q.running,
+          'oldest_seconds', q.oldest_seconds, 'per_second', q.per_second, 'dead_letters', q.dead_letters,
+          'paused', q.paused_at is not null, 'breaker_open', q.breaker_until is not null
+        )
+        order by q.prediction
+      ),
+      '[]'
+    )
+  into
+    v_report.queue_depth, v_report.oldest_job_seconds, v_report.pending, v_report.background, v_report.waiting, v_report.running,
+    v_report.per_second, v_report.dead_letters, v_report.predictions
   from ml.queue_stats() as q;
 
   -- A worker beats at least every five seconds; three missed beats and it counts as gone.
@@ -2131,7 +2298,7 @@ set search_path = ''
 return private.health_report();
 
 comment on function public.health_detailed() is
-  E'How the parts are\n\nDatabase, queue depth and age of its oldest job, workers'' heartbeats, last prediction. `degraded` when no worker was heard for 15 s or a job waits for more than 60 s; requests are answered all the same.';
+  E'How the parts are\n\nDatabase, the queue in total and for each prediction, workers'' heartbeats, last prediction. `degraded` when no worker was heard for 15 s or a job waits for more than 60 s; requests are answered all the same.';
 grant execute on function public.health_detailed() to authenticated, service_role;
 -- end file
 

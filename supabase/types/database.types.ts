@@ -221,6 +221,14 @@ export type Database = {
         isOneToOne: false
         isSetofReturn: true
       } },
+"prediction_status":
+{ Args: { "p_prediction"?: string,"p_row_key"?: string }; Returns: Database["public"]['CompositeTypes']["prediction_state"][]
+                          SetofOptions: {
+        from: "*"
+        to: "prediction_state"
+        isOneToOne: false
+        isSetofReturn: true
+      } },
 "quote_eta":
 { Args: { "p_dest_lat": number,"p_dest_lng": number,"p_origin_lat": number,"p_origin_lng": number }; Returns: Database["public"]['CompositeTypes']["eta_quote"]
                           SetofOptions: {
@@ -280,9 +288,11 @@ export type Database = {
             "eta_quote": {
                         "eta_seconds": number | null,"distance_metres": number | null,"eta_source": string | null
                       },"health_report": {
-                        "status": string | null,"service": string | null,"database": string | null,"queue_depth": number | null,"oldest_job_seconds": number | null,"workers_alive": number | null,"last_heartbeat_at": string | null,"last_prediction_at": string | null,"checked_at": string | null
+                        "status": string | null,"service": string | null,"database": string | null,"queue_depth": number | null,"oldest_job_seconds": number | null,"workers_alive": number | null,"last_heartbeat_at": string | null,"last_prediction_at": string | null,"checked_at": string | null,"pending": number | null,"background": number | null,"waiting": number | null,"running": number | null,"per_second": number | null,"dead_letters": number | null,"predictions": Json | null
                       },"health_status": {
                         "status": string | null,"service": string | null,"checked_at": string | null
+                      },"prediction_state": {
+                        "prediction": string | null,"row_key": string | null,"status": string | null,"reason": string | null,"attempts": number | null,"since": string | null,"next_try_at": string | null
                       }
           }
         }

@@ -47,7 +47,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One position of a lease. Its row and attempts are the database's to know, not the service's."""
+    """One position of a lease, with its row and attempts, which the service is not told."""
 
     lease: Lease
     position: int
@@ -168,7 +168,7 @@ def _batches(jobs: Sequence[Job]) -> list[tuple[Lease, list[int] | None]]:
     batches: list[tuple[Lease, list[int] | None]] = []
     for token, lease in leases.items():
         positions = [job.position for job in jobs if job.token == token]
-        batches.append((lease, None if len(positions) == lease.size else positions))
+        batches.append((lease, None if len(set(positions)) == lease.size else positions))
     return batches
 
 
@@ -220,6 +220,20 @@ def reclaim(conn: Connection) -> None:
     Worker(conn, {}, "reclaimer").heartbeat()
 
 
+def come_back(conn: Connection, attempts: int = 0, deferrals: int = 0) -> None:
+    """Let every pending job be one that came back from a lease and is due again."""
+    conn.execute(
+        """
+        with gone as (delete from ml.jobs returning *)
+        insert into ml.retries
+        select attachment_id, row_key, owner_id, enqueued_at, clock_timestamp(), is_new,
+          is_background, %s, %s, 0, 'test'
+        from gone
+        """,
+        [attempts, deferrals],
+    )
+
+
 def no_jobs(conn: Connection) -> None:
     """Owe nothing any more."""
     conn.execute("delete from ml.jobs")
@@ -239,7 +253,7 @@ def column(conn: Connection, query: str, parameters: Sequence[Any] = ()) -> list
     return [row[0] for row in conn.execute(query, list(parameters) or None).fetchall()]
 
 
-def eta_of(conn: Connection, pickup: UUID) -> tuple[int, str]:
+def eta_of(conn: Connection, pickup: UUID | str) -> tuple[int, str]:
     """What the rider sees: seconds and where they come from."""
     row = conn.execute(
         "select eta_seconds, eta_source from public.pickup_requests where id = %s", [pickup]

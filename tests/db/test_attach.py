@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.db.pipeline import Connection, Worker, column, pending, value
+from tests.db.pipeline import Connection, Worker, column, no_jobs, owed, pending, value
 from tests.personas import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 NOTES = """
 create table public.notes (
@@ -84,7 +84,7 @@ def test_a_table_with_a_number_as_key_and_no_owner(notes: Connection, worker: Wo
 def test_the_same_call_again_changes_nothing(notes: Connection) -> None:
     first = attach(notes)
     before = column(notes, GENERATED)
-    assert len(before) == 5  # input, two trigger functions, two triggers
+    assert len(before) == 7  # how to read, three trigger functions, three triggers
     write(notes, "waits")
     assert attach(notes) == first
     assert column(notes, GENERATED) == before
@@ -98,7 +98,7 @@ def test_a_changed_call_replaces_the_old_one(notes: Connection, worker: Worker) 
     )
     assert second == first
     key = write(notes, "hello")
-    notes.execute("delete from ml.jobs")
+    no_jobs(notes)
     notes.execute("update public.notes set body = 'no longer watched'")
     assert pending(notes) == []
     notes.execute("update public.notes set stars = 5")
@@ -157,16 +157,16 @@ def test_a_name_is_a_plain_identifier(notes: Connection, name: str) -> None:
         attach(notes, name=name)
 
 
-def test_the_longest_name_keeps_its_two_triggers_apart(notes: Connection, worker: Worker) -> None:
+def test_the_longest_name_keeps_its_triggers_apart(notes: Connection, worker: Worker) -> None:
     attach(notes, name="a" * 40)
     write(notes, "hello")
     assert len(worker.claim()) == 1
-    assert value(notes, "select count(*) from pg_trigger where tgname ~ '_predict_aaa'") == 2
+    assert value(notes, "select count(*) from pg_trigger where tgname ~ '_predict_aaa'") == 3
     assert value(notes, "select ml.detach(%s)", ["a" * 40]) is True
 
 
 def test_an_expression_that_is_no_sql_leaves_nothing_behind(notes: Connection) -> None:
-    with refused(notes, "42P01"):
+    with refused(notes, "42703"):
         attach(notes, input="jsonb_build_object('x', t.colour)")
     assert value(notes, "select count(*) from ml.attachments where name = 'notes'") == 0
 
@@ -196,6 +196,7 @@ def test_detach_calls_off_what_runs_and_keeps_receipts(notes: Connection, worker
     write(notes, "second")
     running = worker.claim_one()
     value(notes, "select ml.detach('notes')")
+    assert owed(notes) == []
     assert worker.commit(running) == ["stale"]
     assert column(notes, "select status from public.predictions") == ["done"]
 
@@ -252,7 +253,10 @@ def test_names_that_need_quotes(db: Connection, worker: Worker) -> None:
     assert value(db, "select finished from ml.backfill('weird')") is True
     change = {"schema": "My Schema", "table": 'Weird "Table', "record": {"Key Col": odd}}
     assert [j.row_key for j in worker.claim(p_webhook_id="w", p_change=change)] == [odd]
+    db.execute('update "My Schema"."Weird ""Table" set "Watch; it" = %s', ["z"])
+    assert pending(db) == [odd]
     db.execute('delete from "My Schema"."Weird ""Table"')
+    assert pending(db) == []
     assert value(db, "select ml.detach('weird')") is True
 
 
@@ -269,3 +273,88 @@ def test_writers_need_no_right_on_the_generated_functions(notes: Connection) -> 
         " where p.proname ~ '^(tg_)?notes__' and a.grantee <> p.proowner",
     )
     assert granted == []
+
+
+# A changed attachment asks again
+
+
+def answer_all(notes: Connection, model: str = "echo") -> list[dict[str, Any]]:
+    """Claim and commit whatever is due; the inputs."""
+    worker = Worker(notes, {model: "1"})
+    jobs = worker.claim()
+    if jobs:
+        assert set(worker.commit(*jobs)) == {"done"}
+    return [job.input for job in jobs]
+
+
+@pytest.fixture
+def answered(notes: Connection) -> Connection:
+    """Three notes, answered a while ago."""
+    attach(notes)
+    for body in "abc":
+        write(notes, body)
+    notes.execute("update ml.attachments set updated_at = updated_at - interval '1 hour'")
+    assert len(answer_all(notes)) == 3
+    assert owed(notes) == []
+    return notes
+
+
+@pytest.mark.parametrize(
+    ("change", "model"),
+    [
+        ({"input": "jsonb_build_object('text', t.body)"}, "echo"),
+        ({"model": "other"}, "other"),
+        ({"apply": "private.apply_again"}, "echo"),
+    ],
+)
+def test_a_changed_call_predicts_the_rows_that_are_there_again(
+    answered: Connection, change: dict[str, str], model: str
+) -> None:
+    answered.execute("update public.predictions set created_at = created_at - interval '1 s'")
+    answered.execute(NOTES[NOTES.index("create function") :].replace("apply_notes", "apply_again"))
+    attach(answered, **change)
+    assert set(column(answered, "select is_background from ml.jobs")) == {True}
+    answered.execute("select ml.advance_backfills()")
+    key = "text" if "input" in change else "body"
+    inputs = answer_all(answered, model)
+    assert sorted(inputs, key=str) == [{key: "a"}, {key: "b"}, {key: "c"}]
+    assert answer_all(answered, model) == []
+
+
+@pytest.mark.parametrize("change", [{}, {"watch": ["body", "stars"]}])
+def test_a_call_that_changes_no_answer_asks_nobody(
+    answered: Connection, change: dict[str, Any]
+) -> None:
+    attach(answered, **change)
+    answered.execute("select ml.advance_backfills()")
+    assert owed(answered) == []
+
+
+def test_a_first_call_leaves_the_rows_that_are_there_alone(notes: Connection) -> None:
+    write(notes, "old")
+    attach(notes)
+    notes.execute("select ml.advance_backfills()")
+    assert owed(notes) == []
+
+
+def test_a_batch_that_runs_while_the_expression_changes_is_asked_again(
+    connect: Callable[[], Connection],
+) -> None:
+    """Its answer is to an input that no longer is one."""
+    session = connect()
+    session.execute(NOTES)
+    try:
+        attach(session)
+        write(session, "hello")
+        worker = Worker(session, {"echo": "1"})
+        late = worker.claim_one()
+        attach(session, input="jsonb_build_object('text', t.body)")
+        assert worker.commit(late, output={"said": "old"}) == ["superseded"]
+        job = worker.claim_one()
+        assert job.input == {"text": "hello"}
+        assert worker.commit(job, output={"said": "new"}) == ["done"]
+        assert value(session, "select answer from public.notes") == {"said": "new"}
+    finally:
+        session.execute("select ml.detach('notes')")
+        session.execute("drop table public.notes; drop function private.apply_notes")
+        session.execute("delete from ml.models where name = 'echo'")

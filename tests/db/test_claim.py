@@ -13,6 +13,7 @@ from tests.db.pipeline import (
     Connection,
     Worker,
     column,
+    come_back,
     due_now,
     edit,
     eta,
@@ -20,7 +21,6 @@ from tests.db.pipeline import (
     pending,
     pickups,
     receipts,
-    value,
 )
 from tests.personas import make_user, refused
 
@@ -33,9 +33,16 @@ def test_a_claim_gives_the_row_as_it_is_and_how_to_call_the_model(
     db: Connection, rider: UUID, worker: Worker
 ) -> None:
     (pickup,) = pickups(db, rider)
-    job = worker.claim_one()
-    assert (job.prediction, job.model, job.row_key) == ("pickup_eta", "eta", str(pickup))
-    assert (job.attempts, job.batch_size, job.timeout_ms, job.lease_seconds) == (0, 256, 5000, 15)
+    (lease,) = worker.lease()
+    assert (lease.prediction, lease.model, lease.size) == ("pickup_eta", "eta", 1)
+    assert (lease.batch_size, lease.timeout_ms) == (256, 5000)
+    assert (lease.protocol, lease.url, lease.options, lease.version) == (None, None, {}, None)
+    (job,) = worker.jobs_of(lease)
+    assert (job.row_key, job.attempts) == (str(pickup), 0)
+    held = "select worker, request_id, lease_until - leased_at from ml.leases where token = %s"
+    found = db.execute(held, [lease.token]).fetchall()
+    assert [row[:2] for row in found] == [("worker", "request")]
+    assert 14.9 < found[0][2].total_seconds() < 15.1
     assert job.input["dest_lat"] == 52.4
     assert set(job.input) == {
         "origin_lat", "origin_lng", "dest_lat", "dest_lng", "kind", "estimate_seconds",
@@ -49,7 +56,21 @@ def test_a_claim_takes_models_that_the_worker_serves(notes: Connection, rider: U
     notes.execute("insert into public.notes values (1, 'a')")
     assert [j.model for j in Worker(notes, {"echo": "1"}).claim()] == ["echo"]
     assert Worker(notes, {}).claim() == []
-    assert [j.model for j in Worker(notes, {"echo": "1", "eta": "1"}).claim()] == ["eta"]
+    both = Worker(notes, {"echo": "1", "eta": "1"})
+    assert both.claim(p_busy=["eta"]) == []  # no hands for it just now
+    assert [j.model for j in both.claim()] == ["eta"]
+
+
+def test_a_remote_model_is_for_those_who_call_out(notes: Connection) -> None:
+    notes.execute("""
+        insert into public.notes values (1, 'a');
+        update ml.models set protocol = 'plain', url = 'https://models.example/echo', version = '7',
+          options = '{"a": 1}' where name = 'echo';
+    """)
+    assert Worker(notes, {"echo": "1"}).claim() == []
+    (lease,) = Worker(notes, {"*": "1"}).lease()
+    assert (lease.protocol, lease.url) == ("plain", "https://models.example/echo")
+    assert (lease.options, lease.version) == ({"a": 1}, "7")
 
 
 def test_each_model_of_a_claim_has_its_own_token(notes: Connection, rider: UUID) -> None:
@@ -61,15 +82,36 @@ def test_each_model_of_a_claim_has_its_own_token(notes: Connection, rider: UUID)
     assert len(tokens) == len({token for _, token in tokens}) == 2
 
 
-def test_a_claim_takes_the_urgent_first_and_no_more_than_asked(
+def test_a_claim_takes_the_oldest_first_and_no_more_than_asked(
+    db: Connection, rider: UUID, worker: Worker
+) -> None:
+    oldest = str(pickups(db, rider, 5)[2])
+    db.execute(
+        "update ml.jobs set enqueued_at = enqueued_at - interval '1 s' where row_key = %s", [oldest]
+    )
+    assert [job.row_key for job in worker.claim(limit=1)] == [oldest]
+    assert len(worker.claim(limit=3)) == 3
+    assert len(worker.claim(limit=3)) == 1
+
+
+def test_a_batch_is_no_longer_than_the_model_takes(
     db: Connection, rider: UUID, worker: Worker
 ) -> None:
     pickups(db, rider, 5)
-    db.execute("update ml.jobs set priority = 200 where id < (select max(id) from ml.jobs)")
-    urgent = value(db, "select row_key from ml.jobs where priority = 100")
-    assert [job.row_key for job in worker.claim(limit=1)] == [urgent]
-    assert len(worker.claim(limit=3)) == 3
-    assert len(worker.claim(limit=3)) == 1
+    db.execute("update ml.models set batch_size = 2 where name = 'eta'")
+    assert [lease.size for lease in worker.lease(limit=64)] == [2]
+
+
+def test_fresh_jobs_and_those_that_came_back_travel_apart(
+    db: Connection, rider: UUID, worker: Worker
+) -> None:
+    pickups(db, rider, 2)
+    come_back(db, attempts=1)
+    pickups(db, rider, 3)
+    leases = worker.lease(limit=3)
+    assert sorted(lease.size for lease in leases) == [2, 3]
+    attempts = [{job.attempts for job in worker.jobs_of(lease)} for lease in leases]
+    assert sorted(map(sorted, attempts)) == [[0], [1]]
 
 
 @pytest.mark.parametrize("limit", [0, -1, 10001, None])
@@ -80,7 +122,8 @@ def test_a_claim_without_measure_is_refused(worker: Worker, limit: int) -> None:
 
 def test_what_is_not_due_waits(db: Connection, rider: UUID, worker: Worker) -> None:
     pickups(db, rider)
-    db.execute("update ml.jobs set run_at = clock_timestamp() + interval '1 hour'")
+    come_back(db)
+    db.execute("update ml.retries set run_at = clock_timestamp() + interval '1 hour'")
     assert worker.claim() == []
     due_now(db)
     assert len(worker.claim()) == 1
@@ -93,7 +136,7 @@ def test_two_workers_never_share_a_job(connect: Callable[[], Connection]) -> Non
         mine = Worker(one, ETA).claim(limit=4)
         theirs = Worker(two, ETA).claim(limit=4)  # returns at once: locked jobs are skipped
     assert (len(mine), len(theirs)) == (4, 2)
-    assert {j.job_id for j in mine}.isdisjoint(j.job_id for j in theirs)
+    assert {j.row_key for j in mine}.isdisjoint(j.row_key for j in theirs)
 
 
 def test_a_crowd_of_workers_shares_out_every_job_once(connect: Callable[[], Connection]) -> None:

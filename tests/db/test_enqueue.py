@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.db.pipeline import Connection, Worker, column, edit, pending, pickups, value
+from tests.db.pipeline import (
+    Connection,
+    Worker,
+    column,
+    come_back,
+    edit,
+    no_jobs,
+    owed,
+    pending,
+    pickups,
+    value,
+)
 from tests.personas import DENIED, as_user, make_user, refused
 
 if TYPE_CHECKING:
@@ -42,14 +52,14 @@ def test_a_write_that_leaves_the_input_alone_owes_nothing(
     db: Connection, rider: UUID, change: str
 ) -> None:
     pickups(db, rider, 3)
-    db.execute("delete from ml.jobs")
+    no_jobs(db)
     db.execute(f"update public.pickup_requests set {change}")
     assert pending(db) == []
 
 
 def test_only_the_rows_that_changed_are_owed(db: Connection, rider: UUID) -> None:
     first, _, third = pickups(db, rider, 3)
-    db.execute("delete from ml.jobs")
+    no_jobs(db)
     db.execute(
         "update public.pickup_requests"
         " set dest_lat = case when id = any (%s) then 50 else dest_lat end",
@@ -76,29 +86,27 @@ def test_a_value_that_becomes_null_is_a_change(db: Connection) -> None:
 
 def test_edits_merge_into_one_pending_job(db: Connection, rider: UUID) -> None:
     (pickup,) = pickups(db, rider)
-    job = value(db, "select id from ml.jobs")
+    since = value(db, "select enqueued_at from ml.jobs")
     for lat in (50, 51, 52):
         edit(db, pickup, lat)
-    assert column(db, "select id from ml.jobs") == [job]
+    assert owed(db) == [str(pickup)]
+    assert value(db, "select enqueued_at from ml.jobs") == since  # its age is that of the first
     assert Worker(db, {"eta": "1"}).claim_one().input["dest_lat"] == 52
 
 
 def test_an_edit_makes_a_tired_job_fresh(db: Connection, rider: UUID) -> None:
     (pickup,) = pickups(db, rider)
-    db.execute(
-        "update ml.jobs set attempts = 3, deferrals = 4, priority = 200,"
-        " run_at = now() + interval '1 hour'"
-    )
+    db.execute("update ml.jobs set is_background = true")
+    come_back(db, attempts=3, deferrals=4)
+    db.execute("update ml.retries set run_at = now() + interval '1 hour'")
     edit(db, pickup, 50)
-    job = db.execute("select attempts, deferrals, priority, run_at <= now() from ml.jobs")
-    assert job.fetchone() == (0, 0, 100, True)
-
-
-def test_nothing_is_predicted_for_a_row_that_was_deleted(db: Connection, rider: UUID) -> None:
-    first, second = pickups(db, rider, 2)
-    db.execute("delete from public.pickup_requests where id = %s", [first])
-    assert [job.row_key for job in Worker(db, {"eta": "1"}).claim()] == [str(second)]
-    assert pending(db) == []
+    job = Worker(db, {"eta": "1"}).claim_one()
+    assert (job.attempts, job.input["dest_lat"]) == (0, 50)
+    held = db.execute(
+        "select (unnest(jobs)).deferrals, (unnest(jobs)).is_background from ml.leases"
+    )
+    assert held.fetchall() == [(0, False)]
+    assert owed(db) == [str(pickup)]
 
 
 def test_nothing_is_predicted_for_a_table_that_was_emptied(db: Connection, rider: UUID) -> None:
@@ -108,34 +116,9 @@ def test_nothing_is_predicted_for_a_table_that_was_emptied(db: Connection, rider
     assert pending(db) == []
 
 
-def test_a_row_that_comes_again_while_its_first_job_waits_is_new(
-    db: Connection, rider: UUID
-) -> None:
-    (pickup,) = pickups(db, rider)
-    row = value(db, "select to_jsonb(p) from public.pickup_requests as p")
-    db.execute("update ml.jobs set enqueued_at = now() - interval '1 hour', is_new = false")
-    db.execute("delete from public.pickup_requests")
-    db.execute(
-        "insert into public.pickup_requests"
-        " select * from jsonb_populate_record(null::public.pickup_requests, %s::jsonb)",
-        [json.dumps(row)],
-    )
-    query = "select row_key, is_new, enqueued_at > now() - interval '1 minute' from ml.jobs"
-    assert db.execute(query.encode()).fetchall() == [(str(pickup), True, True)]
-
-
-def test_delete_leaves_a_running_job_to_its_commit(db: Connection, rider: UUID) -> None:
-    pickups(db, rider)
-    worker = Worker(db, {"eta": "1"})
-    job = worker.claim_one()
-    db.execute("delete from public.pickup_requests")
-    assert worker.commit(job) == ["superseded"]
-    assert value(db, "select count(*) from ml.jobs") == 0
-
-
 def test_a_new_key_is_owed_a_prediction(db: Connection, rider: UUID) -> None:
     pickups(db, rider)
-    db.execute("delete from ml.jobs")
+    no_jobs(db)
     db.execute("update public.pickup_requests set id = gen_random_uuid()")
     assert pending(db) == [str(value(db, "select id from public.pickup_requests"))]
 

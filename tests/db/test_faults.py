@@ -12,9 +12,11 @@ from tests.db.pipeline import (
     Worker,
     bury,
     column,
+    come_back,
     dead,
     due_now,
     edit,
+    owed,
     pending,
     pickups,
     receipts,
@@ -37,7 +39,7 @@ def test_an_item_fault_backs_off_twice_as_long_each_time(
         job = worker.claim_one()
         assert job.attempts == attempt
         assert worker.fail(job) == 1
-        wait = value(db, "select extract(epoch from run_at - clock_timestamp()) from ml.jobs")
+        wait = value(db, "select extract(epoch from run_at - clock_timestamp()) from ml.retries")
         planned = min(3600, 2 * 2**attempt)
         assert 0.8 * planned - 0.5 <= wait <= 1.2 * planned
         assert worker.claim() == []
@@ -48,7 +50,7 @@ def test_the_wait_is_jittered(db: Connection, rider: UUID, worker: Worker) -> No
     worker.fail(*worker.claim())
     waits = [
         float(w)
-        for w in column(db, "select extract(epoch from run_at - clock_timestamp()) from ml.jobs")
+        for w in column(db, "select extract(epoch from run_at - clock_timestamp()) from ml.retries")
     ]
     assert max(waits) - min(waits) > 0.2
 
@@ -62,7 +64,7 @@ def test_an_item_fault_ends_among_the_dead_letters(
         worker.fail(worker.claim_one())
     assert dead(db) == [(str(pickup), "item_fault", 5)]
     assert value(db, "select error from ml.dead_letters") == "no luck"
-    assert value(db, "select count(*) from ml.jobs") == 0
+    assert owed(db) == []
     receipt = db.execute(
         "select status, attempts, error, request_id, owner_id, model from public.predictions"
     ).fetchall()
@@ -74,7 +76,9 @@ def test_one_bad_item_costs_the_others_nothing(db: Connection, rider: UUID, work
     bad, *good = worker.claim()
     assert worker.fail(bad) == 1
     assert worker.commit(*good) == ["done", "done"]
-    assert db.execute("select row_key, attempts from ml.jobs").fetchall() == [(bad.row_key, 1)]
+    found = db.execute("select row_key, attempts, state, reason from ml.queue").fetchall()
+    assert found == [(bad.row_key, 1, "waiting", "item_fault")]
+    assert receipts(db, bad.row_key) == []
 
 
 def test_a_batch_fault_charges_nobody_until_the_sixth_time(
@@ -85,7 +89,7 @@ def test_a_batch_fault_charges_nobody_until_the_sixth_time(
         due_now(db)
         jobs = worker.claim()
         assert worker.fail(*jobs, fault="batch") == 2
-        assert set(column(db, "select attempts from ml.jobs")) == {max(0, time - 5)}
+        assert set(column(db, "select attempts from ml.retries")) == {max(0, time - 5)}
         assert worker.claim() == []
     for _ in range(3):
         due_now(db)
@@ -96,14 +100,17 @@ def test_a_batch_fault_charges_nobody_until_the_sixth_time(
 def test_a_worn_job_does_not_drag_its_batch_along(
     db: Connection, rider: UUID, worker: Worker
 ) -> None:
-    pickups(db, rider, 2)
-    db.execute("update ml.jobs set deferrals = 5 where id = (select min(id) from ml.jobs)")
+    worn, fresh = pickups(db, rider, 2)
+    come_back(db)
+    db.execute("update ml.retries set deferrals = 5 where row_key = %s", [str(worn)])
     assert worker.fail(*worker.claim(), fault="batch") == 2
-    found = db.execute("select attempts, deferrals from ml.jobs order by id").fetchall()
-    assert found == [(1, 5), (0, 1)]
+    found = db.execute("select row_key, attempts, deferrals from ml.retries").fetchall()
+    assert sorted(found) == sorted([(str(worn), 1, 5), (str(fresh), 0, 1)])
 
 
-@pytest.mark.parametrize(("asked", "kept"), [(120, 120), (0, 1), (-5, 1), (1e9, 3600), (None, 30)])
+@pytest.mark.parametrize(
+    ("asked", "kept"), [(120, 120), (0, 0.01), (-5, 0.01), (1e9, 3600), (None, 30)]
+)
 def test_a_provider_fault_rests_that_model_alone(
     notes: Connection, rider: UUID, asked: float | None, kept: float
 ) -> None:
@@ -111,13 +118,19 @@ def test_a_provider_fault_rests_that_model_alone(
     notes.execute("insert into public.notes values (1, 'a')")
     worker = Worker(notes, {"eta": "1", "echo": "1"})
     first, second = Worker(notes, ETA).claim()
+    before = value(notes, "select clock_timestamp()")
     assert worker.fail(first, fault="provider", retry_after=asked) == 1
-    rest = "select extract(epoch from breaker_until - clock_timestamp()) from ml.models"
-    assert kept - 1 < value(notes, f"{rest} where name = 'eta'") <= kept
+    until = value(notes, "select breaker_until from ml.models where name = 'eta'")
+    assert kept <= (until - before).total_seconds() < kept + 1
+    waiting = column(notes, "select run_at from ml.retries")  # and as long waits the job
+    assert [abs((run_at - until).total_seconds()) < 0.5 for run_at in waiting] == [True]
     assert value(notes, "select breaker_reason from ml.models where name = 'eta'") == "no luck"
-    assert value(notes, "select sum(attempts) from ml.jobs") == 0
+    assert value(notes, "select sum(attempts) from ml.queue") == 0
 
     due_now(notes)
+    notes.execute(
+        "update ml.models set breaker_until = clock_timestamp() + interval '1 s' where name = 'eta'"
+    )
     assert [job.model for job in worker.claim()] == ["echo"]
     assert worker.commit(second) == ["done"]  # who has its answer already may give it
     notes.execute("update ml.models set breaker_until = clock_timestamp()")
@@ -131,8 +144,9 @@ def test_a_release_frees_the_jobs_at_once_and_charges_nobody(
     jobs = worker.claim()
     assert worker.fail(*jobs, fault="release") == 3
     again = Worker(db, ETA, "other").claim()
-    assert {j.job_id for j in again} == {j.job_id for j in jobs}
-    assert column(db, "select distinct (attempts, deferrals)::text from ml.jobs") == ["(0,0)"]
+    assert {j.row_key for j in again} == {j.row_key for j in jobs}
+    held = "select distinct (j.attempts, j.deferrals, j.suspicion)::text"
+    assert column(db, f"{held} from ml.leases, unnest(jobs) as j") == ["(0,0,0)"]
 
 
 def test_a_release_wakes_a_sleeper(connect: Callable[[], Connection]) -> None:
@@ -158,7 +172,10 @@ def test_an_unknown_class_of_fault_is_refused(db: Connection, rider: UUID, worke
 
 def test_cancel_says_whether_anything_was_owed(db: Connection, rider: UUID, worker: Worker) -> None:
     pending_one, running, done = (str(p) for p in pickups(db, rider, 3))
-    db.execute("update ml.jobs set priority = 1 where row_key <> %s", [pending_one])
+    db.execute(
+        "update ml.jobs set enqueued_at = enqueued_at - interval '1 s' where row_key <> %s",
+        [pending_one],
+    )
     for job in worker.claim(limit=2):
         if job.row_key == done:
             worker.commit(job)
@@ -168,7 +185,28 @@ def test_cancel_says_whether_anything_was_owed(db: Connection, rider: UUID, work
     assert [receipts(db, key) for key in (pending_one, running, done)] == [
         ["cancelled"], ["cancelled"], ["done"],
     ]  # fmt: skip
-    assert value(db, "select count(*) from ml.jobs") == 0
+    assert owed(db) == []
+
+
+def test_a_job_that_waits_can_be_cancelled(db: Connection, rider: UUID, worker: Worker) -> None:
+    (pickup,) = pickups(db, rider)
+    worker.fail(worker.claim_one())
+    assert value(db, "select ml.cancel('pickup_eta', %s, 'why')", [str(pickup)]) is True
+    assert owed(db) == []
+    found = db.execute("select status, error, attempts, owner_id from public.predictions")
+    assert found.fetchall() == [("cancelled", "why", 1, rider)]
+
+
+def test_cancelling_one_job_of_a_batch_leaves_the_others(
+    db: Connection, rider: UUID, worker: Worker
+) -> None:
+    made = pickups(db, rider, 3)
+    jobs = worker.claim()
+    assert value(db, "select ml.cancel('pickup_eta', %s)", [jobs[1].row_key]) is True
+    assert value(db, "select ml.cancel('pickup_eta', %s)", [jobs[1].row_key]) is False
+    assert worker.commit(*jobs) == ["done", "done", "stale"]
+    assert [receipts(db, job.row_key) for job in jobs] == [["done"], ["cancelled"], ["done"]]
+    assert len(made) == 3
 
 
 def test_cancelling_while_a_commit_is_under_way_is_no_deadlock(
@@ -185,7 +223,7 @@ def test_cancelling_while_a_commit_is_under_way_is_no_deadlock(
         with as_user(rider, user):
             rider.execute("select public.cancel_pickup(%s)", [pickup])
     assert value(watcher, "select status from public.pickup_requests") == "cancelled"
-    assert value(watcher, "select count(*) from ml.jobs") == 0
+    assert owed(watcher) == []
 
 
 def test_a_redrive_gives_dead_letters_a_new_life(

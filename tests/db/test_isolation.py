@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from tests.db.pipeline import Worker, column, due_now, edit, eta, pickups, receipts, value
+from tests.db.pipeline import Worker, column, due_now, edit, eta, owed, pickups, receipts, value
 from tests.personas import as_user, make_user, refused
 
 if TYPE_CHECKING:
@@ -48,9 +48,8 @@ def test_an_input_that_raises_is_that_rows_fault(ratios: Connection, rider: UUID
     pickups(ratios, rider)
     jobs = Worker(ratios, {"echo": "1", **ETA}).claim()
     assert sorted(job.input.get("x", 0) for job in jobs) == [0, 1, 2]
-    assert ratios.execute(
-        "select row_key, attempts from ml.jobs where token is null"
-    ).fetchall() == [("2", 1)]
+    waiting = ratios.execute("select row_key, attempts, reason from ml.retries").fetchall()
+    assert waiting == [("2", 1, "input_fault")]
 
 
 def test_an_input_that_keeps_raising_ends_among_the_dead_letters(ratios: Connection) -> None:
@@ -60,7 +59,8 @@ def test_an_input_that_keeps_raising_ends_among_the_dead_letters(ratios: Connect
         due_now(ratios)
     found = ratios.execute("select reason, error from ml.dead_letters").fetchall()
     assert found == [("input_fault", "division by zero")]
-    assert column(ratios, "select error from public.predictions") == ["input_fault"]
+    receipt = ratios.execute("select status, error, attempts, request_id from public.predictions")
+    assert receipt.fetchall() == [("failed", "input_fault", 5, "request")]
 
 
 def test_a_dropped_table_stops_nobody_else(ratios: Connection, rider: UUID) -> None:
@@ -74,7 +74,7 @@ def test_moving_to_a_table_with_other_keys_forgets_the_old_jobs(ratios: Connecti
     ratios.execute("insert into public.ratios values (1, 5)")
     ratios.execute("create table public.others (id uuid primary key, n integer)")
     ratios.execute(ATTACH.replace("ratios'", "others'", 1).encode())
-    assert column(ratios, "select row_key from ml.jobs") == []
+    assert owed(ratios) == []
 
 
 @pytest.mark.parametrize("key", ["char(3)", "timestamptz", "numeric", "bit(4)", "bytea"])
@@ -172,11 +172,8 @@ def test_the_operators_error_text_is_not_the_owners(db: Connection, rider: UUID)
 def test_a_word_of_the_model_on_the_input_is(db: Connection, rider: UUID) -> None:
     pickups(db, rider)
     db.execute("update ml.models set max_attempts = 1 where name = 'eta'")
-    job = Worker(db, ETA).claim_one()
-    db.execute(
-        "select ml.fail(%s, %s::bigint[], 'item', 'INVALID_INPUT: too far')",
-        [job.token, [job.job_id]],
-    )
+    worker = Worker(db, ETA)
+    worker.fail(worker.claim_one(), error="INVALID_INPUT: too far")
     with as_user(db, rider):
         assert column(db, "select error from public.predictions") == ["INVALID_INPUT: too far"]
 
@@ -189,7 +186,7 @@ def test_provider_faults_do_not_wear_a_job(db: Connection, rider: UUID) -> None:
         db.execute("update ml.models set breaker_until = null")
         due_now(db)
     worker.fail(worker.claim_one(), fault="batch")
-    assert db.execute("select attempts, deferrals from ml.jobs").fetchall() == [(0, 1)]
+    assert db.execute("select attempts, deferrals from ml.retries").fetchall() == [(0, 1)]
 
 
 def test_a_pickup_for_a_deleted_account_has_a_token(db: Connection) -> None:
@@ -221,7 +218,7 @@ def test_writers_and_workers_do_not_deadlock(connect: Callable[[], Connection]) 
     def beat() -> None:
         worker = Worker(beating, ETA)
         while not stop.is_set():
-            tokens = column(beating, "select distinct token from ml.jobs where token is not null")
+            tokens = column(beating, "select token from ml.leases")
             worker.heartbeat(*tokens)
 
     def write() -> None:

@@ -14,6 +14,7 @@ from tests.db.pipeline import (
     Worker,
     column,
     in_background,
+    no_jobs,
     pending,
     pickups,
 )
@@ -30,7 +31,7 @@ def change(key: Any, table: str = "pickup_requests", **more: Any) -> dict[str, A
 
 def test_a_webhook_owes_its_row_and_claims_it(db: Connection, rider: UUID, worker: Worker) -> None:
     first, _ = pickups(db, rider, 2)
-    db.execute("delete from ml.jobs")
+    no_jobs(db)
     jobs = worker.claim(p_webhook_id="msg_1", p_change=change(str(first)))
     assert [job.row_key for job in jobs] == [str(first)]
 
@@ -103,6 +104,6 @@ def test_a_key_that_names_no_row_owes_nothing(
     db: Connection, rider: UUID, worker: Worker, payload: dict[str, Any]
 ) -> None:
     pickups(db, rider)
-    db.execute("delete from ml.jobs")
+    no_jobs(db)
     assert worker.claim(p_webhook_id="msg_1", p_change=payload) == []
     assert pending(db) == []

@@ -91,6 +91,15 @@ def test_the_readme_works_when_pasted(shell: Shell) -> None:
     assert run_document(ROOT / "README.md", shell) >= 6
 
 
+def test_the_queues_commands_work_when_pasted(shell: Shell) -> None:
+    document = ROOT / "docs/how-to/operate-the-queue.md"
+    commands = [text for language, text in blocks(document) if language == "sh"]
+    listed, shown = (shell.run(text) for text in commands)
+    columns = next(text for language, text in blocks(document) if language == "text").split()[:9]
+    assert listed.split()[:9] == columns
+    assert shown.split()[:9] == columns
+
+
 def test_the_readmes_javascript_runs_when_saved(stack: Stack) -> None:
     (script,) = (text for language, text in blocks(ROOT / "README.md") if language == "js")
     status = stack.status()

@@ -11,8 +11,9 @@ begin
   perform set_config('role', p_role, true); -- outside the block below: a failure here is no refusal
   begin
     execute 'explain ' || p_statement;
-  exception when insufficient_privilege then
-    v_allowed := false;
+  exception
+    when insufficient_privilege then v_allowed := false;
+    when object_not_in_prerequisite_state then v_allowed := false; -- a view that nobody can write to
   end;
   perform set_config('role', 'none', true);
   return v_allowed;

@@ -65,7 +65,9 @@ def test_the_matrix_tries_every_role_and_table(
         name
         for (name,) in db.execute(
             "select regexp_replace(schemaname || '.' || tablename, '_[0-9]{6}$', '_YYYYMM')"
-            " from pg_tables where schemaname = any (%s)",
+            " from (select schemaname, tablename from pg_tables"
+            " union all select schemaname, viewname from pg_views) as t"
+            " where schemaname = any (%s)",
             [SCHEMAS],
         )
     }

@@ -267,3 +267,53 @@ async def test_without_listen_it_polls_and_shares_no_session_state(
             "select count(*) from pg_stat_activity"
             " where datname = current_database() and application_name like '% sleeper'",
         ) == [(0,)]
+
+
+ECHOES = """
+create table public.echoes (id bigint primary key, x numeric, score numeric);
+create function public.apply_echo(p_row_keys text[], p_outputs jsonb[], p_version text)
+returns void language sql set search_path = '' as $$
+  update public.echoes as e set score = (o.output ->> 'score')::numeric
+  from unnest(p_row_keys, p_outputs) as o (row_key, output) where e.id = o.row_key::bigint
+$$;
+select ml.attach(
+  'echo_score', 'public.echoes', 'echo', 'to_jsonb(t)', array['x'], 'public.apply_echo'
+);
+"""
+
+
+async def test_a_model_that_hangs_with_all_its_hands_holds_up_no_other(
+    notes: str, start: Start
+) -> None:
+    execute(notes, ECHOES)
+    async with start(concurrency=1, poll_seconds=30):
+        model: FaultyModel = models.load("faulty")  # type: ignore[assignment]
+        execute(notes, "insert into public.notes (x, fault) values (1, 'hang')")
+        await until(lambda: bool(model.batches))
+        execute(notes, "insert into public.notes (x) values (2)")
+        for number in (1, 2):
+            execute(notes, f"insert into public.echoes (id, x) values ({number}, 7)")
+            await settled(notes, f"select 1 from public.echoes where id = {number} and score = 7")
+        assert model.batches == [1]
+        model.release.set()
+        await settled(notes)
+
+
+async def test_full_batches_one_after_another_are_told(
+    notes: str, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    execute(notes, "insert into public.notes (x) select 1 from generate_series(1, 500)")
+    async with start(claim_limit=16):
+        await settled(notes)
+    said = [line for line in capsys.readouterr().out.splitlines() if "full batches" in line]
+    assert len(said) == 1  # after twenty, of the thirty-one that were full
+    assert "full_batches=20" in said[0]
+
+
+async def test_a_heartbeat_says_how_much_was_done(notes: str, start: Start) -> None:
+    async with start():
+        execute(notes, "insert into public.notes (x) select 1 from generate_series(1, 50)")
+        await settled(notes, "select 1 from ml.workers where last_done_at is not null")
+        await settled(notes)
+    ((last,),) = execute(notes, "select (private.health_report()).last_prediction_at is not null")
+    assert last is True

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from rowcast import __version__
-from rowcast.cli import database, develop, lifecycle, migration, operate
+from rowcast.cli import database, develop, lifecycle, migration, operate, queue
 from rowcast.cli.console import complain
 from rowcast.errors import RowcastError
 
@@ -31,6 +31,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 for _module in (lifecycle, database, operate, develop):
     _module.register(app)
 app.add_typer(migration.app, name="migration")
+app.add_typer(queue.app, name="queue")
 
 
 def main() -> None:

@@ -222,8 +222,17 @@ async def get_ready(request: Request) -> Response:
 
 
 async def get_metrics(request: Request) -> Response:
-    """Prometheus' text format."""
+    """Prometheus' text format; without the queue while the database is away."""
     service: Service = request.app.state.service
+
+    async def ask() -> list[dict[str, Any]] | None:
+        try:
+            return await asyncio.wait_for(service.database.queue_stats(), 3)
+        except (*DATABASE_AWAY, TimeoutError) as error:
+            log.warning("the queue is not known", error=str(error).strip())
+            return None
+
+    await service.metrics.queue.refresh(ask)
     return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -1,6 +1,6 @@
 -- Locks the model's sum of the day, so that two claims cannot spend the same rest. Tokens are known only afterwards; a batch is
 -- cut to what fits at the day's average, and one that overshoots is the day's last.
-create or replace function ml.allowance(p_model text, p_limit integer, out calls integer, out shut uuid[])
+create or replace function ml.allowance(p_model text, p_limit integer, out calls integer, out each_owner bigint, out shut uuid[])
 language plpgsql
 volatile
 security invoker
@@ -26,6 +26,7 @@ begin
   where b.model = p_model and b.scope = 'model';
   calls := greatest(0, least(calls, p_limit));
 
+  select min(b.per_day) into each_owner from ml.budgets as b where b.model = p_model and b.scope = 'owner' and b.unit = 'calls';
   select coalesce(array_agg(distinct u.owner_id), '{}') into shut
   from ml.budgets as b
   join ml.usage as u on u.model = b.model and u.day = v_day and u.owner_id is not null
@@ -35,4 +36,4 @@ end
 $$;
 
 comment on function ml.allowance(text, integer) is
-  'How many calls of a model with a budget are still free today, at most p_limit, and the owners whose own budget is spent.';
+  'How many calls of a model with a budget are still free today, at most p_limit, how many each owner has a day, and the owners whose own budget is spent.';

@@ -54,6 +54,8 @@ begin
   insert into ml.models (name) values (p_model) on conflict (name) do nothing;
 
   select x.* into v_row from ml.attachments as x where x.name = p_name for update;
+  -- A step of a backfill locks this first and the table after it, and so does this.
+  perform from ml.backfills as b where b.attachment_id = v_row.id for update;
   -- What is answered differently from now on: answers from before it no longer spare a call.
   v_changed := v_row.id is not null and (
     v_row.source_table, v_row.key_column, v_row.key_type, v_row.model, v_row.input_expression, v_row.apply_function
@@ -61,6 +63,7 @@ begin
   -- Jobs of another table, or with keys of another type, are nobody's any more.
   if (v_row.source_table, v_row.key_type) is distinct from (p_table, v_key_type) then
     perform ml.forget_jobs(v_row.id);
+    perform ml.ungenerate(p_name);
   end if;
 
   insert into ml.attachments as x (
@@ -75,7 +78,7 @@ begin
     updated_at = case when v_changed then clock_timestamp() else x.updated_at end
   returning * into v_row;
 
-  perform ml.ungenerate(p_name);
+  -- Replaced rather than dropped, so that a claim or a commit that is under way finds its functions.
   for v_definition in select g.definition from ml.generate(v_row) as g loop
     execute v_definition;
   end loop;

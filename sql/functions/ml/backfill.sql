@@ -35,6 +35,7 @@ begin
     update ml.backfills as x set
       last_key = coalesce(v_keys[cardinality(v_keys)], x.last_key),
       enqueued = x.enqueued + backfill.enqueued,
+      moved_at = clock_timestamp(),
       finished_at = case when cardinality(v_keys) < p_limit then now() end
     where x.attachment_id = a.id
     returning x.enqueued, x.finished_at is not null into total, finished;

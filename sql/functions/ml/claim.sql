@@ -2,6 +2,7 @@
 -- right on any table. Locks are taken with SKIP LOCKED: a claim waits for nobody.
 -- A claim that a crash forgets leaves its jobs pending, so it need not be durable: it is written to disk with the next commit
 -- that is. Not so with a webhook's id, which must not be taken twice.
+-- Generic plans: for a batch of one, planning anew would take longer than all the rest.
 create or replace function ml.claim(
   p_worker text,
   p_models jsonb,
@@ -19,10 +20,12 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_due record;
   v_limit integer;
+  v_each bigint;
   v_shut uuid[];
   v_fresh ml.owed[];
   v_retries ml.owed[];
@@ -44,19 +47,22 @@ begin
     join ml.models as m on m.name = a.model
     where a.paused_at is null and (m.breaker_until is null or m.breaker_until <= clock_timestamp())
       and m.name <> all (p_busy) and case when m.url is null then p_models ? m.name else p_models ? '*' end
-    order by random()
+    -- By model, so that two claims lock the days' sums of budgets in the same order.
+    order by m.name, random()
   loop
     v_limit := least(p_limit, (v_due.m).batch_size);
+    v_each := null;
     v_shut := null;
     if exists (select from ml.budgets as b where b.model = (v_due.m).name) then
-      select l.calls, l.shut into v_limit, v_shut from ml.allowance((v_due.m).name, v_limit) as l;
+      select l.calls, l.each_owner, l.shut into v_limit, v_each, v_shut from ml.allowance((v_due.m).name, v_limit) as l;
     end if;
     v_version := coalesce((v_due.m).version, p_models ->> (v_due.m).name);
 
     v_retries := array(select r from ml.take_retries((v_due.a).id, v_limit, v_shut) as r);
     v_fresh := ml.take_fresh((v_due.a).id, v_limit - cardinality(v_retries) * (v_shut is not null)::integer, v_shut);
-    if v_shut is not null then
-      perform ml.spend((v_due.m).name, v_retries || v_fresh, 1, 0);
+    if v_each is not null then
+      select h.retries, h.fresh into v_retries, v_fresh
+      from ml.hold_back((v_due.a).id, (v_due.m).name, v_each, v_retries, v_fresh) as h;
     end if;
 
     return query

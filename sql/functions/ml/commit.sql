@@ -16,6 +16,7 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -40,7 +41,9 @@ begin
     when p_positions is null then l.jobs
     else array(select l.jobs[u.n] from unnest(p_positions) with ordinality as u (n, place) order by u.place)
   end;
-  if cardinality(v_outputs) <> cardinality(v_jobs) then
+  if cardinality(v_outputs) <> cardinality(v_jobs)
+    or (p_positions is not null and cardinality(p_positions) <> (select count(distinct n) from unnest(p_positions) as n))
+  then
     raise sqlstate 'PT422' using
       message = 'There must be one output for each position.', detail = 'WRONG_LENGTH', hint = 'Commit as many as were leased.';
   end if;
@@ -72,14 +75,15 @@ begin
   end if;
 
   perform ml.settle(l, p_positions);
+  -- Before anything is given back, as in a claim: the day's sum is locked first, retries after it.
+  if p_tokens is not null then
+    perform ml.spend(a.model, v_jobs, 0, p_tokens);
+  end if;
   if v_done < cardinality(v_jobs) then
     v_busy := ml.settle_unanswered(
       a, l, array(select j from unnest(v_jobs) as j where v_done = 0 or j.row_key <> all (v_fresh_keys)), v_now.row_keys, v_now.hashes,
       p_model_version
     );
-  end if;
-  if p_tokens is not null then
-    perform ml.spend(a.model, v_jobs, 0, p_tokens);
   end if;
 
   return query

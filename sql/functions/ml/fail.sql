@@ -35,8 +35,8 @@ begin
   select a, m into strict v_of from ml.attachments as a join ml.models as m on m.name = a.model where a.id = l.attachment_id;
   v_request_id := coalesce(p_request_id, l.request_id);
   v_jobs := array(
-    select l.jobs[u.n] from unnest(coalesce(p_positions, array(select generate_subscripts(l.jobs, 1)))) as u (n)
-    where (l.jobs[u.n]).row_key is not null
+    select l.jobs[u.n] from generate_subscripts(l.jobs, 1) as u (n)
+    where (p_positions is null or u.n = any (p_positions)) and (l.jobs[u.n]).row_key is not null
   );
   perform ml.settle(l, p_positions);
 
@@ -61,6 +61,10 @@ begin
   -- A provider's own wish is kept, within a hundredth of a second and an hour.
   v_wait := make_interval(secs => greatest(0.01, least(3600, coalesce(p_retry_after, 30))));
   update ml.models as m set
+    breaker_since = case
+      when m.breaker_until > clock_timestamp() - interval '1 minute' then coalesce(m.breaker_since, clock_timestamp())
+      else clock_timestamp()
+    end,
     breaker_until = greatest(m.breaker_until, clock_timestamp() + v_wait), breaker_reason = left(p_error, 2000)
   where m.name = (v_of.m).name;
   return ml.give_back(v_of.a, v_of.m, v_jobs, 'provider_fault', p_error, false, v_wait, l.leased_at, v_request_id);

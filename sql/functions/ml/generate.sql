@@ -29,8 +29,8 @@ declare
   $q$;
   v_enqueue constant text := $q$
       insert into ml.jobs as j (attachment_id, row_key, owner_id, is_new, enqueued_at)
-      select %1$s, n.%2$I::text, %3$s, %4$s, v.at
-      from (select pg_catalog.clock_timestamp()) as v (at), %5$s
+      select %1$s, n.%2$I::text, %3$s, %4$s, pg_catalog.clock_timestamp()
+      from %5$s
       order by %6$s
       on conflict (attachment_id, row_key) do update set
         owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, is_background = false

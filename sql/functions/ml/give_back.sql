@@ -1,5 +1,6 @@
 -- The one way back from a lease. Charged: an attempt is used up, and the last one ends among the dead letters. Not charged:
--- only put off. A job yields to a younger one of its row, pending or leased since (rule 3).
+-- only put off. A job yields to a younger one of its row, pending or leased since (rule 3), which inherits that the row is new:
+-- here, if it is free; a pending one in somebody's hands finds a retry beside it, which its claim or the next takes along.
 -- It never waits for a writer: what comes back goes to ml.retries, which writers do not touch; a claim that finds both lets the
 -- pending one answer.
 -- The error's text stays with the operator, but for the model's own word on an input: a receipt is read by its owner.
@@ -22,12 +23,20 @@ set search_path = ''
 as $$
 declare
   v_now constant timestamptz := clock_timestamp();
+  v_new constant text[] := array(select j.row_key from unnest(p_jobs) as j where j.is_new);
   v_count integer;
 begin
-  with judged as (
+  with inherited as (
+    update ml.jobs as p set is_new = true
+    where p.ctid = any (array(
+      select x.ctid from ml.jobs as x where x.attachment_id = a.id and x.row_key = any (v_new) for update skip locked
+    ))
+    returning p.row_key
+  ), judged as (
     select
       j.*,
-      p_charge and j.attempts + 1 >= m.max_attempts as dead,
+      y.pending and (not j.is_new or exists (select from inherited as i where i.row_key = j.row_key)) as yields,
+      p_charge and j.attempts + 1 >= m.max_attempts and not y.pending as dead,
       make_interval(secs => case
         -- Whoever holds the row has held it for a while, and may go on: a quarter of the job's age, a minute at most.
         when p_reason = 'row_busy' then least(60, greatest(1, extract(epoch from v_now - j.enqueued_at) / 4))
@@ -36,8 +45,10 @@ begin
           * (0.8 + 0.4 * random())
       end) as pause
     from unnest(p_jobs) as j
+    cross join lateral (
+      select exists (select from ml.jobs as p where p.attachment_id = a.id and p.row_key = j.row_key) as pending
+    ) as y
     where j.row_key is not null
-      and not exists (select from ml.jobs as p where p.attachment_id = a.id and p.row_key = j.row_key)
       and not exists (
         select from ml.leases as l
         where l.attachment_id = a.id and l.leased_at > p_leased_at
@@ -53,7 +64,7 @@ begin
       least(g.deferrals + (p_reason = 'batch_fault' and not p_charge)::integer, 32767),
       least(g.suspicion + (p_reason = 'lease_expired')::integer, 32767), p_reason
     from judged as g
-    where not g.dead
+    where not g.dead and not g.yields
     order by g.row_key collate "C"
     on conflict (attachment_id, row_key) do update set is_new = r.is_new or excluded.is_new
   ), buried as (
@@ -71,6 +82,22 @@ begin
     case when p_error like 'INVALID_INPUT: %' then left(p_error, 2000) else p_reason end, left(p_request_id, 200)
   from judged as g
   where g.dead;
+
+  if v_new <> '{}' then
+    update ml.leases as l set jobs = array(
+      select (j.row_key, j.owner_id, j.enqueued_at, j.is_new or j.row_key = any (v_new), j.is_background,
+        j.attempts, j.deferrals, j.suspicion, j.input_hash)::ml.owed
+      from unnest(l.jobs) with ordinality as j
+      order by j.ordinality
+    )
+    where l.token = any (array(
+      -- One that is ending just now is left alone.
+      select x.token from ml.leases as x
+      where x.attachment_id = a.id and x.leased_at > p_leased_at
+        and exists (select from unnest(x.jobs) as j where j.row_key = any (v_new) and not j.is_new)
+      for update skip locked
+    ));
+  end if;
 
   select count(*) into v_count from unnest(p_jobs) as j where j.row_key is not null;
   return v_count;

@@ -1,5 +1,6 @@
 -- Whose turn it is: owners with pending jobs, from the one whose turn is next, round to it. A loose index scan: one step an
--- owner, however many jobs each has. p_floor spares the scan what is known to be gone; see ml.take_pending.
+-- owner, however many jobs each has; those that are shut are stepped over and not counted. p_floor spares the scan what is known
+-- to be gone; see ml.take_pending.
 create or replace function ml.lanes(
   p_attachment_id smallint,
   p_background boolean,
@@ -18,22 +19,28 @@ declare
   v_lanes uuid[];
 begin
   with recursive ahead as (
-    select 1 as n, (
-      select j.owner_id from ml.jobs as j
-      where j.attachment_id = p_attachment_id and j.is_background = p_background
-        and (j.owner_id, j.enqueued_at) >= (p_next, p_floor) and j.enqueued_at >= p_floor
-      order by j.owner_id, j.enqueued_at
-      limit 1
-    ) as owner_id
+    select x.owner_id, (p_shut is null or x.owner_id <> all (p_shut))::integer as n
+    from (
+      select (
+        select j.owner_id from ml.jobs as j
+        where j.attachment_id = p_attachment_id and j.is_background = p_background
+          and (j.owner_id, j.enqueued_at) >= (p_next, p_floor) and j.enqueued_at >= p_floor
+        order by j.owner_id, j.enqueued_at
+        limit 1
+      ) as owner_id
+    ) as x
     union all
-    select a.n + 1, (
-      select j.owner_id from ml.jobs as j
-      where j.attachment_id = p_attachment_id and j.is_background = p_background
-        and j.owner_id > a.owner_id and j.enqueued_at >= p_floor
-      order by j.owner_id, j.enqueued_at
-      limit 1
-    )
+    select x.owner_id, a.n + (p_shut is null or x.owner_id <> all (p_shut))::integer
     from ahead as a
+    cross join lateral (
+      select (
+        select j.owner_id from ml.jobs as j
+        where j.attachment_id = p_attachment_id and j.is_background = p_background
+          and j.owner_id > a.owner_id and j.enqueued_at >= p_floor
+        order by j.owner_id, j.enqueued_at
+        limit 1
+      ) as owner_id
+    ) as x
     where a.owner_id is not null and a.n < p_limit
   )
   select array_agg(a.owner_id order by a.n) into v_lanes

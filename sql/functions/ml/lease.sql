@@ -23,7 +23,7 @@ declare
   v_inputs text;
   v_answered text[];
 begin
-  v_found := ml.read_inputs(a, m, p_jobs);
+  v_found := ml.read_inputs(a, m, p_jobs, p_request_id);
   if v_found.failed is not null then
     p_jobs := array(select j from unnest(p_jobs) as j where j.row_key <> all (v_found.failed));
   end if;
@@ -50,6 +50,7 @@ begin
     values (
       v_token, a.id, p_worker, p_request_id, clock_timestamp() + make_interval(secs => m.lease_seconds), v_jobs
     );
+    perform ml.spend(m.name, v_jobs, 1, 0);
     token := v_token;
     size := cardinality(v_jobs);
     inputs := v_inputs;

@@ -36,6 +36,9 @@ begin
     execute format('drop table ml.%I', v_name);
   end loop;
 
+  -- Of predictions that were detached while somebody held these.
+  delete from ml.jobs as j where not exists (select from ml.attachments as a where a.id = j.attachment_id);
+  delete from ml.retries as r where not exists (select from ml.attachments as a where a.id = r.attachment_id);
   delete from ml.webhook_deliveries where received_at < now() - interval '10 minutes';
   delete from ml.workers where seen_at < now() - interval '1 day';
   delete from ml.usage where day < current_date - 90;

@@ -1,5 +1,5 @@
 -- Depth and age come from the last heartbeat's count while a worker lives, because a long queue takes a tenth of a second to
--- count; else they are counted now. The last four columns are of the whole queue.
+-- count; else they are counted now. The last four columns are of the whole queue. Definer, as in ml.claim.
 create or replace function ml.queue_stats()
 returns table (
   prediction text, model text, pending bigint, background bigint, waiting bigint, running bigint, oldest_seconds double precision,

@@ -3,6 +3,7 @@ create or replace function ml.read_inputs(
   a ml.attachments,
   m ml.models,
   p_jobs ml.owed[],
+  p_request_id text,
   out row_keys text[],
   out inputs text[],
   out hashes bytea[],
@@ -35,11 +36,11 @@ begin
       hashes := hashes || v_row.hashes;
     exception when others then
       failed := failed || v_one.row_key;
-      perform ml.give_back(a, m, array[v_one], 'input_fault', sqlerrm, true);
+      perform ml.give_back(a, m, array[v_one], 'input_fault', sqlerrm, true, p_request_id => p_request_id);
     end;
   end loop;
 end
 $$;
 
-comment on function ml.read_inputs(ml.attachments, ml.models, ml.owed[]) is
+comment on function ml.read_inputs(ml.attachments, ml.models, ml.owed[], text) is
   'What the model would be given for each of these rows that exists. Jobs whose input raises are given back, charged; `failed` names them.';

@@ -30,8 +30,7 @@ begin
 
   -- The row was there, with an input, and its last answer was not to what it holds now.
   v_settled := ml.answered(
-    a, array(select (j.row_key, j.owner_id, j.enqueued_at, false, j.is_background, 0, 0, 0, null)::ml.owed from unnest(p_jobs) as j),
-    p_locked_keys, p_hashes, p_model_version
+    a, array(select j from unnest(p_jobs) as j where j.row_key is not null), p_locked_keys, p_hashes, p_model_version, l.leased_at
   );
   v_unstable := array(
     select j from unnest(p_jobs) as j

@@ -12,15 +12,21 @@ begin
   if v_size = 0 or not exists (select from ml.budgets as b where b.model = p_model) then
     return;
   end if;
-  -- Tokens come for the batch; each owner bears a part in proportion.
+  -- Tokens come for the batch; each owner bears a part in proportion. What was booked yesterday is not taken back today.
   insert into ml.usage as u (model, day, owner_id, calls, tokens)
-  select p_model, v_day, nullif(j.owner_id, ml.nobody()), count(*) * p_calls, count(*) * p_tokens / v_size
-  from unnest(p_jobs) as j
-  where j.row_key is not null and j.owner_id <> ml.nobody()
-  group by j.owner_id
-  union all
-  select p_model, v_day, null, v_size * p_calls, p_tokens
-  order by 3 nulls first
+  select p_model, v_day, x.owner_id, x.calls, x.tokens
+  from (
+    select j.owner_id, count(*) * p_calls, count(*) * p_tokens / v_size
+    from unnest(p_jobs) as j
+    where j.row_key is not null and j.owner_id <> ml.nobody()
+    group by j.owner_id
+    union all
+    select null, v_size * p_calls, p_tokens
+  ) as x (owner_id, calls, tokens)
+  where p_calls >= 0 or exists (
+    select from ml.usage as b where b.model = p_model and b.day = v_day and b.owner_id is not distinct from x.owner_id
+  )
+  order by x.owner_id nulls first
   on conflict (model, day, owner_id) do update set
     calls = greatest(0, u.calls + excluded.calls), tokens = greatest(0, u.tokens + excluded.tokens);
 end

@@ -9,18 +9,20 @@ security invoker
 set search_path = ''
 as $$
 declare
+  v_background boolean;
   v_share integer := 0;
   v_jobs ml.owed[];
 begin
   if p_limit <= 0 then
     return '{}';
   end if;
-  if exists (select from ml.jobs as j where j.attachment_id = p_attachment_id and j.is_background) then
+  v_background := exists (select from ml.jobs as j where j.attachment_id = p_attachment_id and j.is_background);
+  if v_background then
     -- Of a small batch, sometimes one.
     v_share := p_limit / 8 + (random() < p_limit % 8 / 8.0)::integer;
   end if;
   v_jobs := array(select j from ml.take_pending(p_attachment_id, false, p_limit - v_share, p_shut) as j);
-  if v_share > 0 then
+  if v_background and cardinality(v_jobs) < p_limit then
     v_jobs := v_jobs || array(
       select j from ml.take_pending(p_attachment_id, true, p_limit - cardinality(v_jobs), p_shut) as j
     );

@@ -31,6 +31,7 @@ declare
   v_left integer := p_limit;
   v_taken ml.owed[];
   v_upto timestamptz;
+  v_sure timestamptz;
 begin
   if v_look_at <= v_now then
     v_floor := '-infinity';
@@ -49,6 +50,7 @@ begin
       v_wrapped := cardinality(v_lanes) <= v_left;
     end if;
     v_next := case when v_wrapped then v_lanes[1] else v_lanes[v_left + 1] end;
+    v_sure := null;
 
     while v_left > 0 and cardinality(v_lanes) > 0 loop
       v_quantum := greatest(1, v_left / cardinality(v_lanes));
@@ -74,6 +76,12 @@ begin
       into v_taken, v_upto
       from gone as g;
       exit when v_taken is null;
+      if v_sure is null and cardinality(v_lanes) > 1 then
+        v_upto := (
+          select min(l.upto) from (select max(t.enqueued_at) as upto from unnest(v_taken) as t group by t.owner_id) as l
+        );
+      end if;
+      v_sure := coalesce(v_sure, v_upto);
       return query select * from unnest(v_taken);
       v_left := v_left - cardinality(v_taken);
       exit when v_left = 0;
@@ -87,9 +95,9 @@ begin
     v_next := coalesce(v_next, ml.nobody());
   end loop;
 
-  -- One lane, a full batch: what is left lies behind the last that was taken.
-  if v_left = 0 and v_wrapped and cardinality(v_lanes) = 1 then
-    v_floor := v_upto;
+  -- Every lane was served, in a full batch: what is left in each lies behind what its first round took.
+  if v_left = 0 and v_wrapped then
+    v_floor := coalesce(v_sure, v_floor);
   elsif v_left > 0 then
     v_floor := '-infinity';
   end if;

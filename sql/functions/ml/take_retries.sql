@@ -12,9 +12,16 @@ as $$
 declare
   v_suspicion smallint;
 begin
+  if p_limit <= 0 then
+    return;
+  end if;
   select r.suspicion into v_suspicion
   from ml.retries as r
   where r.attachment_id = p_attachment_id and r.run_at <= clock_timestamp()
+    and (p_shut is null or r.owner_id <> all (p_shut))
+    and not exists (
+      select from ml.jobs as j where j.attachment_id = r.attachment_id and j.row_key = r.row_key
+    )
   order by r.run_at
   limit 1;
   if not found then
