@@ -36,8 +36,8 @@ class Settings(BaseSettings):
     """Keys of models that answer over HTTP, a JSON object of name and key; rows name the name."""
     claim_limit: int = Field(default=256, ge=1, le=10000)
     """Most jobs taken by one claim."""
-    concurrency: int = Field(default=2, ge=1, le=64)
-    """Claims worked on at a time."""
+    concurrency: int = Field(default=3, ge=1, le=64)
+    """Batches of one model in work at a time: one with the model, one being claimed or committed."""
     listen: bool = True
     """Sleep under LISTEN. Off behind a transaction-mode pooler, where it cannot work: then poll."""
     poll_seconds: float = Field(default=1.0, gt=0, le=60)

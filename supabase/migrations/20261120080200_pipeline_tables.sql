@@ -120,7 +120,8 @@ create table ml.leases (
   lease_until timestamptz not null,
   jobs ml.owed[] not null
 ) with (
-  fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0
+  fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0,
+  toast_tuple_target = 8160
 );
 
 -- Not compressed: it is written once and read once, within milliseconds.
@@ -276,7 +277,7 @@ comment on table ml.queue_state is 'One row: depth and age of each prediction''s
 -- is there so that a missed maintenance run costs tidiness and never a receipt.
 create table public.predictions (
   id bigint generated always as identity,
-  created_at timestamptz not null default now(),
+  created_at timestamptz not null default clock_timestamp(),
   prediction text not null,
   source_table text not null,
   row_key text collate "C" not null,
@@ -293,7 +294,7 @@ create table public.predictions (
   attempts smallint not null default 0,
   error text,
   request_id text constraint predictions_request_id_check check (length(request_id) <= 200),
-  constraint predictions_pkey primary key (prediction, row_key, created_at, id),
+  constraint predictions_pkey primary key (row_key, prediction, created_at, id),
   constraint predictions_interval_check check (interval_low <= interval_high)
 ) partition by range (created_at);
 

@@ -507,14 +507,18 @@ begin
   if (p_limit between 1 and 100000) is not true then
     raise exception 'a step of a backfill takes 1 to 100000 rows' using detail = 'LIMIT_OUT_OF_RANGE';
   end if;
-  if p_restart then
-    delete from ml.backfills as x where x.attachment_id = a.id;
-  end if;
   insert into ml.backfills (attachment_id, total)
   select a.id, greatest(0, c.reltuples) from pg_class as c where c.oid = a.source_table
   on conflict (attachment_id) do nothing;
   -- The row lock makes two callers take turns, so that no chunk is walked twice.
   select x.* into b from ml.backfills as x where x.attachment_id = a.id for update;
+  if p_restart then
+    update ml.backfills as x set
+      last_key = null, enqueued = 0, started_at = now(), finished_at = null,
+      total = (select greatest(0, c.reltuples) from pg_class as c where c.oid = a.source_table)
+    where x.attachment_id = a.id
+    returning x.* into b;
+  end if;
 
   if b.finished_at is null then
     execute format(
@@ -734,8 +738,9 @@ comment on function ml.give_back(ml.attachments, ml.models, ml.owed[], text, tex
 -- end file
 
 -- file: sql/functions/ml/reclaim_expired.sql
--- A lease that ran out is a charged failure: whatever killed the worker may have been the job. Part of the heartbeat, not of the
--- claim: whoever lives takes over.
+-- Whatever killed the worker may have been a job. A lone one is charged. Of several, all become suspects, who travel in smaller
+-- batches from now on, and nobody is charged: the innocents would pay for their company. Part of the heartbeat, not of the claim:
+-- whoever lives takes over.
 create or replace function ml.reclaim_expired()
 returns integer
 language plpgsql
@@ -758,7 +763,8 @@ begin
     select a, m into v_of from ml.attachments as a join ml.models as m on m.name = a.model where a.id = l.attachment_id;
     if found then
       v_count := v_count + ml.give_back(
-        v_of.a, v_of.m, l.jobs, 'lease_expired', 'The worker fell silent before it answered.', true,
+        v_of.a, v_of.m, l.jobs, 'lease_expired', 'The worker fell silent before it answered.',
+        (select count(j.row_key) = 1 from unnest(l.jobs) as j),
         p_wait => '0'::interval, p_leased_at => l.leased_at, p_request_id => l.request_id
       );
     end if;
@@ -844,7 +850,7 @@ create or replace function ml.take_pending(
   p_limit integer,
   p_shut uuid[] default null
 )
-returns setof ml.owed
+returns ml.owed[]
 language plpgsql
 volatile
 security invoker
@@ -864,6 +870,7 @@ declare
   v_quantum integer;
   v_left integer := p_limit;
   v_taken ml.owed[];
+  v_jobs ml.owed[] := '{}';
   v_upto timestamptz;
   v_sure timestamptz;
 begin
@@ -916,7 +923,7 @@ begin
         );
       end if;
       v_sure := coalesce(v_sure, v_upto);
-      return query select * from unnest(v_taken);
+      v_jobs := v_jobs || v_taken;
       v_left := v_left - cardinality(v_taken);
       exit when v_left = 0;
       -- Those that had their full share may have more.
@@ -940,6 +947,7 @@ begin
     concat_ws('|', coalesce(v_next, ml.nobody()), v_floor, case when v_look_at <= v_now then v_now + interval '250 ms' else v_look_at end),
     false
   );
+  return v_jobs;
 end
 $$;
 
@@ -1062,16 +1070,12 @@ begin
     -- Of a small batch, sometimes one.
     v_share := p_limit / 8 + (random() < p_limit % 8 / 8.0)::integer;
   end if;
-  v_jobs := array(select j from ml.take_pending(p_attachment_id, false, p_limit - v_share, p_shut) as j);
+  v_jobs := ml.take_pending(p_attachment_id, false, p_limit - v_share, p_shut);
   if v_background and cardinality(v_jobs) < p_limit then
-    v_jobs := v_jobs || array(
-      select j from ml.take_pending(p_attachment_id, true, p_limit - cardinality(v_jobs), p_shut) as j
-    );
+    v_jobs := v_jobs || ml.take_pending(p_attachment_id, true, p_limit - cardinality(v_jobs), p_shut);
     -- What the backfill did not need.
     if cardinality(v_jobs) < p_limit and cardinality(v_jobs) >= p_limit - v_share then
-      v_jobs := v_jobs || array(
-        select j from ml.take_pending(p_attachment_id, false, p_limit - cardinality(v_jobs), p_shut) as j
-      );
+      v_jobs := v_jobs || ml.take_pending(p_attachment_id, false, p_limit - cardinality(v_jobs), p_shut);
     end if;
   end if;
   if v_jobs <> '{}' and exists (select from ml.retries as r where r.attachment_id = p_attachment_id) then
@@ -1298,14 +1302,14 @@ begin
     order by p.created_at desc, p.id desc
     limit 1
   ) as last
-  where (not j.is_new or last.created_at > p_since) and last.status = 'done' and last.input_hash = f.hash and last.model = a.model
-    and last.model_version = p_model_version and last.created_at > a.updated_at;
+  where (not j.is_new or last.created_at > coalesce(p_since, j.enqueued_at)) and last.status = 'done'
+    and last.input_hash = f.hash and last.model = a.model and last.model_version = p_model_version and last.created_at > a.updated_at;
   return v_answered;
 end
 $$;
 
 comment on function ml.answered(ml.attachments, ml.owed[], text[], bytea[], text, timestamptz) is
-  'Keys of those jobs whose row''s last answer was to this very input, by this version of the model, under the attachment as it is. A row that is new counts only with an answer since p_since.';
+  'Keys of those jobs whose row''s last answer was to this very input, by this version of the model, under the attachment as it is. A row that is new counts only with an answer since p_since, or else since it was owed.';
 -- end file
 
 -- file: sql/functions/ml/lease.sql
@@ -1316,6 +1320,8 @@ create or replace function ml.lease(
   a ml.attachments,
   m ml.models,
   p_jobs ml.owed[],
+  p_retries boolean,
+  p_size integer,
   p_worker text,
   p_model_version text,
   p_request_id text
@@ -1328,47 +1334,49 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-  v_token constant uuid := gen_random_uuid();
   v_found record;
-  v_jobs ml.owed[];
-  v_inputs text;
   v_answered text[];
 begin
   v_found := ml.read_inputs(a, m, p_jobs, p_request_id);
   if v_found.failed is not null then
     p_jobs := array(select j from unnest(p_jobs) as j where j.row_key <> all (v_found.failed));
   end if;
-  if exists (select from unnest(p_jobs) as j where not j.is_new) then
+  -- What is new and has not been away cannot have been answered.
+  if p_retries or exists (select from unnest(p_jobs) as j where not j.is_new) then
     v_answered := ml.answered(a, p_jobs, v_found.row_keys, v_found.hashes, p_model_version);
   end if;
 
+  return query
   with read as (
-    select j.*, f.input, f.hash
-    from unnest(p_jobs) as j
-    left join unnest(v_found.row_keys, v_found.inputs, v_found.hashes) as f (row_key, input, hash) on f.row_key = j.row_key
-  )
-  select
-    array_agg(
-      (r.row_key, r.owner_id, r.enqueued_at, r.is_new, r.is_background, r.attempts, r.deferrals, r.suspicion, r.hash)::ml.owed
-    ),
-    '[' || string_agg(r.input, ',') || ']'
-  into v_jobs, v_inputs
-  from read as r
-  where r.input is not null and (v_answered is null or r.row_key <> all (v_answered));
-
-  if v_jobs is not null then
+    select j.*, f.input, f.hash, row_number() over (order by j.ordinality) as n
+    from unnest(p_jobs) with ordinality as j
+    join unnest(v_found.row_keys, v_found.inputs, v_found.hashes) as f (row_key, input, hash) on f.row_key = j.row_key
+    where f.input is not null and (v_answered is null or j.row_key <> all (v_answered))
+  ), batches as (
+    select
+      gen_random_uuid() as token, count(*)::integer as size, '[' || string_agg(r.input, ',') || ']' as inputs,
+      array_agg(
+        (r.row_key, r.owner_id, r.enqueued_at, r.is_new, r.is_background, r.attempts, r.deferrals, r.suspicion, r.hash)::ml.owed
+      ) as jobs
+    from read as r
+    group by (r.n - 1) / p_size
+  ), leased as (
     insert into ml.leases (token, attachment_id, worker, request_id, lease_until, jobs)
-    values (
-      v_token, a.id, p_worker, p_request_id, clock_timestamp() + make_interval(secs => m.lease_seconds), v_jobs
-    );
-    perform ml.spend(m.name, v_jobs, 1, 0);
-    token := v_token;
-    size := cardinality(v_jobs);
-    inputs := v_inputs;
-    return next;
-  end if;
+    select
+      b.token, a.id, p_worker, p_request_id, clock_timestamp() + make_interval(secs => m.lease_seconds), b.jobs
+    from batches as b
+  )
+  select b.token, b.size, b.inputs from batches as b;
 
-  if cardinality(p_jobs) > coalesce(cardinality(v_jobs), 0) then
+  if exists (select from ml.budgets as b where b.model = m.name) then
+    perform ml.spend(m.name, array(
+      select j from unnest(p_jobs) as j
+      join unnest(v_found.row_keys, v_found.inputs) as f (row_key, input) on f.row_key = j.row_key
+      where f.input is not null and (v_answered is null or j.row_key <> all (v_answered))
+    ), 1, 0);
+  end if;
+  -- Rows that are gone, or have no input.
+  if coalesce(cardinality(v_found.row_keys), 0) < cardinality(p_jobs) or array_position(v_found.inputs, null) is not null then
     insert into public.predictions (
       prediction, source_table, row_key, owner_id, model, status, latency_ms, attempts, error, request_id
     )
@@ -1383,8 +1391,8 @@ begin
 end
 $$;
 
-comment on function ml.lease(ml.attachments, ml.models, ml.owed[], text, text, text) is
-  'Leases jobs of one attachment under a new token, with their inputs as they are now: a JSON array in the order of the lease''s positions.';
+comment on function ml.lease(ml.attachments, ml.models, ml.owed[], boolean, integer, text, text, text) is
+  'Leases jobs of one attachment, p_size under a token, with their inputs as they are now: a JSON array in the order of the lease''s positions.';
 -- end file
 
 -- file: sql/functions/ml/claim.sql
@@ -1397,7 +1405,7 @@ create or replace function ml.claim(
   p_worker text,
   p_models jsonb,
   p_limit integer default 64,
-  p_busy text[] default '{}',
+  p_batches jsonb default '{}',
   p_request_id text default null,
   p_webhook_id text default null,
   p_change jsonb default null
@@ -1414,6 +1422,7 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_due record;
+  v_size integer;
   v_limit integer;
   v_each bigint;
   v_shut uuid[];
@@ -1436,11 +1445,13 @@ begin
     from ml.attachments as a
     join ml.models as m on m.name = a.model
     where a.paused_at is null and (m.breaker_until is null or m.breaker_until <= clock_timestamp())
-      and m.name <> all (p_busy) and case when m.url is null then p_models ? m.name else p_models ? '*' end
+      and coalesce((p_batches ->> m.name)::integer, 1) > 0
+      and case when m.url is null then p_models ? m.name else p_models ? '*' end
     -- By model, so that two claims lock the days' sums of budgets in the same order.
     order by m.name, random()
   loop
-    v_limit := least(p_limit, (v_due.m).batch_size);
+    v_size := least(p_limit, (v_due.m).batch_size);
+    v_limit := v_size * least(coalesce((p_batches ->> (v_due.m).name)::integer, 1), 16);
     v_each := null;
     v_shut := null;
     if exists (select from ml.budgets as b where b.model = (v_due.m).name) then
@@ -1448,27 +1459,35 @@ begin
     end if;
     v_version := coalesce((v_due.m).version, p_models ->> (v_due.m).name);
 
-    v_retries := array(select r from ml.take_retries((v_due.a).id, v_limit, v_shut) as r);
+    v_retries := array(select r from ml.take_retries((v_due.a).id, least(v_limit, v_size), v_shut) as r);
     v_fresh := ml.take_fresh((v_due.a).id, v_limit - cardinality(v_retries) * (v_shut is not null)::integer, v_shut);
     if v_each is not null then
       select h.retries, h.fresh into v_retries, v_fresh
       from ml.hold_back((v_due.a).id, (v_due.m).name, v_each, v_retries, v_fresh) as h;
+    end if;
+    if cardinality(v_fresh) > v_size then
+      -- More than one batch: everybody's first before anybody's second.
+      select array_agg(t.job order by t.turn) into v_fresh
+      from (
+        select j as job, row_number() over (partition by j.owner_id, j.is_background order by j.enqueued_at) as turn
+        from unnest(v_fresh) as j
+      ) as t;
     end if;
 
     return query
     select
       l.token, (v_due.a).name, (v_due.m).name, l.size, l.inputs, (v_due.m).batch_size, (v_due.m).timeout_ms,
       (v_due.m).protocol, (v_due.m).url, (v_due.m).options, (v_due.m).version
-    from (values (v_retries), (v_fresh)) as batch (jobs)
-    cross join lateral ml.lease(v_due.a, v_due.m, batch.jobs, p_worker, v_version, p_request_id) as l
+    from (values (v_retries, true), (v_fresh, false)) as batch (jobs, retries)
+    cross join lateral ml.lease(v_due.a, v_due.m, batch.jobs, batch.retries, v_size, p_worker, v_version, p_request_id) as l
     where batch.jobs <> '{}';
   end loop;
 end
 $$;
 
-comment on function ml.claim(text, jsonb, integer, text[], text, text, jsonb) is
-  E'Lease due jobs with their inputs\n\np_models maps each model this worker runs to its version; the key "*" says that it calls remote ones too. p_busy names models it has no hands for just now. At most p_limit jobs to a lease. A webhook''s id and changed row come with the claim that they cause, so that both are committed together.';
-grant execute on function ml.claim(text, jsonb, integer, text[], text, text, jsonb) to rowcast_service;
+comment on function ml.claim(text, jsonb, integer, jsonb, text, text, jsonb) is
+  E'Lease due jobs with their inputs\n\np_models maps each model this worker runs to its version; the key "*" says that it calls remote ones too. p_batches says how many leases it wants of a model: 1 where it does not, 0 while it has no hands free, 16 at most. At most p_limit jobs to a lease. A webhook''s id and changed row come with the claim that they cause, so that both are committed together.';
+grant execute on function ml.claim(text, jsonb, integer, jsonb, text, text, jsonb) to rowcast_service;
 -- end file
 
 -- file: sql/functions/ml/count_queue.sql
@@ -1705,6 +1724,7 @@ declare
   v_fresh_outputs jsonb[];
   v_done integer;
   v_busy integer := 0;
+  v_source text;
 begin
   v_outputs := array(select o.value from jsonb_array_elements(p_outputs) with ordinality as o (value, n) order by o.n);
   select x.* into l from ml.leases as x where x.token = p_token for update;
@@ -1724,6 +1744,7 @@ begin
       message = 'There must be one output for each position.', detail = 'WRONG_LENGTH', hint = 'Commit as many as were leased.';
   end if;
   select x.* into strict a from ml.attachments as x where x.id = l.attachment_id;
+  v_source := a.source_table::text;
 
   execute format('select r.* from ml.%I($1, true) as r', a.name || '__read') into v_now
   using array(select j.row_key from unnest(v_jobs) as j where j.row_key is not null);
@@ -1741,7 +1762,7 @@ begin
       interval_high, latency_ms, attempts, request_id
     )
     select
-      a.name, a.source_table::text, j.row_key, nullif(j.owner_id, ml.nobody()), a.model, p_model_version, 'done', j.input_hash,
+      a.name, v_source, j.row_key, nullif(j.owner_id, ml.nobody()), a.model, p_model_version, 'done', j.input_hash,
       j.output, j.low, j.high, greatest(0, extract(epoch from clock_timestamp() - j.enqueued_at) * 1000), j.attempts,
       left(coalesce(p_request_id, l.request_id), 200)
     from unnest(v_jobs, v_outputs, p_lows, p_highs) as j (
@@ -1750,7 +1771,11 @@ begin
     join unnest(v_fresh_keys) as f (row_key) on f.row_key = j.row_key;
   end if;
 
-  perform ml.settle(l, p_positions);
+  if p_positions is null then
+    delete from ml.leases as x where x.token = p_token;
+  else
+    perform ml.settle(l, p_positions);
+  end if;
   -- Before anything is given back, as in a claim: the day's sum is locked first, retries after it.
   if p_tokens is not null then
     perform ml.spend(a.model, v_jobs, 0, p_tokens);
@@ -1762,14 +1787,20 @@ begin
     );
   end if;
 
-  return query
-  select c.outcome, c.jobs
-  from (
-    values ('done', v_done), ('busy', v_busy),
-      ('superseded', (select count(*)::integer from unnest(v_jobs) as j where j.row_key is not null) - v_done - v_busy),
-      ('stale', (select count(*)::integer from unnest(v_jobs) as j where j.row_key is null))
-  ) as c (outcome, jobs)
-  where c.jobs > 0;
+  outcome := 'done';
+  jobs := v_done;
+  if v_done > 0 then
+    return next;
+  end if;
+  if v_done < cardinality(v_jobs) then
+    return query
+    select c.outcome, c.jobs
+    from (select count(j.row_key)::integer as held, count(*)::integer as asked from unnest(v_jobs) as j) as n
+    cross join lateral (
+      values ('busy', v_busy), ('superseded', n.held - v_done - v_busy), ('stale', n.asked - n.held)
+    ) as c (outcome, jobs)
+    where c.jobs > 0;
+  end if;
 end
 $$;
 

@@ -78,7 +78,7 @@ class Worker:
     reader: Connection | None = None  # who may look into the queue, when `conn` may not
 
     def lease(self, limit: int | None = 64, **more: Any) -> list[Lease]:
-        """Lease due jobs, a batch each; `more` takes p_busy, p_webhook_id and p_change."""
+        """Lease due jobs, a batch each; `more` takes p_batches, p_webhook_id and p_change."""
         with self.conn.cursor(row_factory=class_row(Lease)) as cursor:
             found = cursor.execute(
                 "select * from ml.claim(%s, %s, %s, %s, 'request', %s, %s)",
@@ -86,7 +86,7 @@ class Worker:
                     self.name,
                     json.dumps(self.models),
                     limit,
-                    more.get("p_busy", []),
+                    json.dumps(more.get("p_batches", {})),
                     more.get("p_webhook_id"),
                     json.dumps(more["p_change"]) if "p_change" in more else None,
                 ],
@@ -210,8 +210,11 @@ def due_now(conn: Connection) -> None:
 
 
 def expire_leases(conn: Connection) -> None:
-    """Let every lease run out, without waiting."""
-    conn.execute("update ml.leases set lease_until = clock_timestamp() - interval '1 ms'")
+    """Let every lease run out, without waiting; in order, so that two who do so do not deadlock."""
+    conn.execute(
+        "update ml.leases set lease_until = clock_timestamp() - interval '1 ms' where token = any"
+        " (array(select token from ml.leases order by token for update))"
+    )
 
 
 def reclaim(conn: Connection) -> None:

@@ -57,7 +57,7 @@ def test_a_claim_takes_models_that_the_worker_serves(notes: Connection, rider: U
     assert [j.model for j in Worker(notes, {"echo": "1"}).claim()] == ["echo"]
     assert Worker(notes, {}).claim() == []
     both = Worker(notes, {"echo": "1", "eta": "1"})
-    assert both.claim(p_busy=["eta"]) == []  # no hands for it just now
+    assert both.claim(p_batches={"eta": 0}) == []  # no hands for it just now
     assert [j.model for j in both.claim()] == ["eta"]
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DOORS = {
-    "ml.claim(text,jsonb,integer,text[],text,text,jsonb)",
+    "ml.claim(text,jsonb,integer,jsonb,text,text,jsonb)",
     "ml.commit(uuid,jsonb,text,integer[],double precision[],double precision[],bigint,text)",
     "ml.fail(uuid,text,text,integer[],real,text)",
     "ml.heartbeat(text,jsonb,uuid[],jsonb)",

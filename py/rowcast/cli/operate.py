@@ -1,4 +1,4 @@
-"""`logs`, `stop`, `start`, `demo`, `train`, `bench`: commands for whoever runs the stack."""
+"""`logs`, `stop`, `start`, `demo`, `train`, `bench`, `chaos`: commands for whoever runs it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command(context_settings=_FORWARD)(demo)
     app.command(context_settings=_FORWARD)(train)
     app.command(context_settings=_FORWARD)(bench)
+    app.command(context_settings=_FORWARD)(chaos)
 
 
 def logs(
@@ -76,6 +77,11 @@ def train(context: typer.Context) -> None:
 def bench(context: typer.Context) -> None:
     """Measure the running stack, e.g. `rowcast bench latency`."""
     _forward("rowcast.cli.bench", "bench", context.args)
+
+
+def chaos(context: typer.Context) -> None:
+    """Kill services under load; nothing may be lost, stale or answered twice."""
+    _forward("rowcast.cli.chaos", "chaos", context.args)
 
 
 def _forward(module: str, name: str, arguments: list[str]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would triple what making one costs
 class Prediction:
     """One answer.
 
@@ -43,6 +44,12 @@ class ProviderFault(Exception):  # noqa: N818 - the pipeline says faults
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.raised_at = monotonic()
+
+    def pause(self, otherwise: float = 0.0) -> float:
+        """What is left of the wish, or of `otherwise` where there is none; seconds."""
+        wish = otherwise if self.retry_after is None else self.retry_after
+        return max(0.0, self.raised_at + wish - monotonic())
 
 
 @dataclass(frozen=True, slots=True)

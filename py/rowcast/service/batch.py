@@ -18,6 +18,11 @@ Inputs = Sequence[Mapping[str, Any]]
 # A thread that hangs cannot be ended. This many, and the model is left alone until a restart.
 MAX_HUNG = 4
 
+# A provider's pause as short as this is waited for with the batch in hand, which keeps batches whole
+# and spares the queue; but not for longer than this for one batch.
+SHORT_PAUSE_SECONDS = 2.0
+PATIENCE_SECONDS = 10.0
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -70,6 +75,7 @@ class Runner(ABC):
         outcome = Outcome()
         raised: list[int] = []
         faults_left = 3 * len(inputs).bit_length() + 3
+        patience = PATIENCE_SECONDS
         waiting = deque([list(range(len(inputs)))])
         while waiting:
             positions = waiting.popleft()
@@ -80,6 +86,11 @@ class Runner(ABC):
                 # Every such answer settles an item, so this ends by itself.
                 blamed = positions.pop(fault.index)
                 outcome.item_faults[blamed] = f"INVALID_INPUT: {fault.message}"
+                waiting.appendleft(positions)
+            elif isinstance(fault, ProviderFault) and _is_short(fault, patience):
+                pause = fault.pause()
+                patience -= pause
+                await asyncio.sleep(pause)
                 waiting.appendleft(positions)
             elif isinstance(fault, ProviderFault):
                 outcome.provider_faults.update(dict.fromkeys(positions, fault))
@@ -178,6 +189,11 @@ class LocalRunner(Runner):
         self.hung -= 1
         if not call.cancelled():
             call.exception()
+
+
+def _is_short(fault: ProviderFault, patience: float) -> bool:
+    wish = fault.retry_after
+    return wish is not None and wish <= min(SHORT_PAUSE_SECONDS, patience)
 
 
 def encode(answers: Sequence[Prediction]) -> str | None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import re
-from collections.abc import Sequence
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, LiteralString, Self, cast
 from uuid import UUID
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.errors import LockNotAvailable
 from psycopg.rows import DictRow, class_row, dict_row
 from psycopg.types.json import Jsonb
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 
 def _read_queries() -> dict[str, LiteralString]:
@@ -30,12 +35,40 @@ QUERIES = _read_queries()
 
 # A peer that is gone without a word is noticed within half a minute.
 CONNECTION: dict[str, Any] = {
-    "connect_timeout": 10,
+    "connect_timeout": 3,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 25000,
 }
+
+
+# A statement that takes longer was sent into a connection that is open and dead: nothing on the way
+# need notice that. The commit of a large batch on a slow disk is no reason to hang up.
+STATEMENT_SECONDS = 10.0
+COMMIT_SECONDS = 60.0
+
+
+@asynccontextmanager
+async def in_time(connection: AsyncConnection[Any], seconds: float) -> AsyncIterator[None]:
+    """Hang up when the block takes longer; what waits in it then raises `OperationalError`.
+
+    Not by cancelling, which would first ask the server, over a new connection, to cancel.
+    """
+    timer = asyncio.get_running_loop().call_later(seconds, _hang_up, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(connection: AsyncConnection[Any]) -> None:
+    # A second handle on the same socket: the first belongs to libpq.
+    with (
+        contextlib.suppress(OSError, psycopg.Error),
+        socket.socket(fileno=os.dup(connection.fileno())) as handle,
+    ):
+        handle.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +116,8 @@ class Database:
             max_size=size,
             open=False,
             timeout=5,
+            # After that, and not ever later, a lost database is asked for anew.
+            reconnect_timeout=4,
             kwargs={
                 **CONNECTION,
                 "autocommit": True,
@@ -103,12 +138,12 @@ class Database:
     async def claim(
         self,
         limit: int,
-        busy: Sequence[str] = (),
+        batches: Mapping[str, int],
         request_id: str | None = None,
         webhook_id: str | None = None,
         change: dict[str, Any] | None = None,
     ) -> list[Lease]:
-        """Lease due jobs, but for models in `busy`; at most `limit` to a lease.
+        """Lease due jobs, at most `limit` to a lease; `batches` is how many leases for each model.
 
         A webhook's id and row are committed with the claim they cause.
         """
@@ -116,12 +151,12 @@ class Database:
             "worker": self._worker,
             "models": self._models,
             "limit": limit,
-            "busy": list(busy),
+            "batches": Jsonb(batches),
             "request_id": request_id,
             "webhook_id": webhook_id,
             "change": None if change is None else Jsonb(change),
         }
-        async with self._pool.connection() as connection:
+        async with self._connection(STATEMENT_SECONDS) as connection:
             cursor = connection.cursor(row_factory=class_row(Lease))
             await cursor.execute(QUERIES["claim"], parameters)
             return await cursor.fetchall()
@@ -152,7 +187,8 @@ class Database:
             "tokens": results.tokens,
             "request_id": request_id,
         }
-        return {row["outcome"]: row["jobs"] for row in await self._all("commit", parameters)}
+        rows = await self._all("commit", parameters, COMMIT_SECONDS)
+        return {row["outcome"]: row["jobs"] for row in rows}
 
     async def fail(
         self,
@@ -172,7 +208,7 @@ class Database:
             "retry_after": retry_after,
             "request_id": request_id,
         }
-        await self._all("fail", parameters)
+        await self._all("fail", parameters, COMMIT_SECONDS)
 
     async def queue_stats(self) -> list[DictRow]:
         """One row for each prediction, as `ml.queue_stats` gives them."""
@@ -180,12 +216,26 @@ class Database:
 
     async def ping(self) -> None:
         """Raise unless the database answers."""
-        await self._all("ping", {})
+        await self._all("ping", {}, 2)
 
-    async def _all(self, name: str, parameters: dict[str, Any]) -> list[DictRow]:
-        async with self._pool.connection() as connection:
+    async def _all(
+        self, name: str, parameters: dict[str, Any], seconds: float = STATEMENT_SECONDS
+    ) -> list[DictRow]:
+        async with self._connection(seconds) as connection:
             cursor = await connection.execute(QUERIES[name], parameters)
             return await cursor.fetchall()
+
+    @asynccontextmanager
+    async def _connection(self, seconds: float) -> AsyncIterator[AsyncConnection[DictRow]]:
+        """A connection for one statement. When it was dead, its fellows are suspects too."""
+        try:
+            async with self._pool.connection() as connection, in_time(connection, seconds):
+                yield connection
+        except psycopg.OperationalError as fault:
+            # With a state, the server said so itself, and is there.
+            if fault.sqlstate is None and not isinstance(fault, PoolTimeout):
+                await self._pool.drain()
+            raise
 
 
 class Sleeper:
@@ -194,10 +244,10 @@ class Sleeper:
     See `sql/functions/ml/hint.sql` for why no wake-up is lost.
     """
 
-    def __init__(self, connection: AsyncConnection[Any], patience: float) -> None:
+    def __init__(self, connection: AsyncConnection[Any], lock_wait_seconds: float) -> None:
         self._connection = connection
-        self._patience = patience
-        self._asked: asyncio.Task[Any] | None = None
+        self._limit = lock_wait_seconds + 2
+        self._ending: asyncio.Task[None] | None = None
 
     @classmethod
     async def connect(cls, url: str, worker: str, lock_wait_seconds: float) -> Self:
@@ -205,17 +255,23 @@ class Sleeper:
         connection = await AsyncConnection.connect(
             url, **CONNECTION, autocommit=True, application_name=f"{worker} sleeper"
         )
-        wait = {"milliseconds": str(max(1, round(lock_wait_seconds * 1000)))}
-        await connection.execute(QUERIES["limit_lock_wait"], wait)
-        await connection.execute(QUERIES["listen"])
-        return cls(connection, lock_wait_seconds + 2)
+        sleeper = cls(connection, lock_wait_seconds)
+        await sleeper._execute("listen")
+        # The server ends the session of a sleeper that is gone without a word, and its lock.
+        waits = {
+            "lock": str(max(1, round(lock_wait_seconds * 1000))),
+            "idle": str(round((lock_wait_seconds + 600) * 1000)),
+        }
+        await sleeper._execute("limit_waits", waits)
+        return sleeper
 
     async def begin(self) -> bool:
         """Take the lock; False when another worker sleeps already, which is then woken for us."""
+        if self._ending is not None:
+            ending, self._ending = self._ending, None
+            await ending
         try:
-            await self._answer()
-            self._ask("begin_sleep")
-            await self._answer()
+            await self._execute("begin_sleep")
         except LockNotAvailable:
             return False
         return True
@@ -227,23 +283,14 @@ class Sleeper:
 
     def end(self) -> None:
         """Give the lock back, while the worker claims already."""
-        self._ask("end_sleep")
+        self._ending = asyncio.create_task(self._execute("end_sleep"))
 
     async def close(self) -> None:
         """Close the connection, and with it the lock."""
         await self._connection.close()
-        if self._asked is not None:
-            self._asked.cancel()
-            await asyncio.wait({self._asked}, timeout=1)
+        if self._ending is not None:
+            await asyncio.gather(self._ending, return_exceptions=True)
 
-    def _ask(self, query: str) -> None:
-        self._asked = asyncio.create_task(self._connection.execute(QUERIES[query]))
-
-    async def _answer(self) -> None:
-        """Wait for what was asked; `TimeoutError` when the connection is dead without a word."""
-        if self._asked is not None:
-            done, _ = await asyncio.wait({self._asked}, timeout=self._patience)
-            if not done:
-                raise TimeoutError("the sleeper's connection does not answer")
-            asked, self._asked = self._asked, None
-            asked.result()
+    async def _execute(self, query: str, parameters: dict[str, Any] | None = None) -> None:
+        async with in_time(self._connection, self._limit):
+            await self._connection.execute(QUERIES[query], parameters)

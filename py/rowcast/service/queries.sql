@@ -2,7 +2,7 @@
 
 -- name: claim
 select * from ml.claim(
-  %(worker)s, %(models)s, %(limit)s, %(busy)s, %(request_id)s, %(webhook_id)s, %(change)s
+  %(worker)s, %(models)s, %(limit)s, %(batches)s, %(request_id)s, %(webhook_id)s, %(change)s
 );
 
 -- name: heartbeat
@@ -28,8 +28,8 @@ select 1;
 -- name: listen
 listen rowcast_jobs;
 
--- name: limit_lock_wait
-select set_config('lock_timeout', %(milliseconds)s, false);
+-- name: limit_waits
+select set_config('lock_timeout', %(lock)s, false), set_config('idle_session_timeout', %(idle)s, false);
 
 -- name: begin_sleep
 select pg_advisory_lock(20261120, 1);

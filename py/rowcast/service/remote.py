@@ -41,8 +41,8 @@ class RemoteRunner(Runner):
 class BrokenRunner(Runner):
     """Stands for a row of `ml.models` that cannot be asked: its jobs wait, uncharged."""
 
-    def __init__(self, model: str, fault: RowcastError) -> None:
-        super().__init__(model, 1)
+    def __init__(self, model: str, calls: int, fault: RowcastError) -> None:
+        super().__init__(model, calls)
         self._fault = fault
 
     @property
@@ -78,5 +78,5 @@ class Remotes(contextlib.AbstractAsyncContextManager["Remotes"]):
                 remote = Remote(endpoint, self._client, self._keys)
                 known = self._runners[lease.model] = RemoteRunner(remote, self._calls)
         except RowcastError as fault:
-            return BrokenRunner(lease.model, fault)
+            return BrokenRunner(lease.model, self._calls, fault)
         return known

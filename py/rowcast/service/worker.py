@@ -16,6 +16,7 @@ from psycopg import errors
 from psycopg_pool import PoolTimeout
 from structlog.contextvars import bound_contextvars
 
+from rowcast.models import ProviderFault
 from rowcast.service.batch import Outcome, Runner
 from rowcast.service.database import Database, Lease, Results, Sleeper
 from rowcast.service.logs import get_logger
@@ -37,8 +38,36 @@ COMMIT_TRIES = 3
 # long, so that it finds more. A lone job never waits.
 PACE_SECONDS = 0.005
 PACE_FROM = 8
+# Of a model that is quick, a claim takes as many batches as fit into this time, so that small ones
+# do not pay for a claim each; and of one that is slow, or not yet known, a single one.
+AHEAD_SECONDS = 0.1
+MOST_BATCHES = 16
+# How long a provider is left alone that names no time.
+PROVIDER_SECONDS = 30.0
 # So many full batches in a row, and the operator is told.
 FULL_BATCHES = 20
+
+
+class Hands:
+    """How much of one model this worker can take on."""
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+        self._seconds: float | None = None
+
+    def note(self, seconds: float) -> None:
+        """A batch took this long, from its inputs to its commit."""
+        before = seconds if self._seconds is None else self._seconds
+        self._seconds = 0.8 * before + 0.2 * seconds
+
+    @property
+    def batches(self) -> int:
+        """How many leases the next claim should bring; they go through one hand."""
+        if self.free <= 0:
+            return 0
+        if self._seconds is None:
+            return 1
+        return max(1, min(MOST_BATCHES, int(AHEAD_SECONDS / max(self._seconds, 1e-6))))
 
 
 class Worker:
@@ -65,7 +94,7 @@ class Worker:
         self._claim_limit = claim_limit
         self._poll_seconds = poll_seconds
         self._heartbeat_seconds = heartbeat_seconds
-        self._hands: dict[str, int] = {name: runner.calls for name, runner in runners.items()}
+        self._hands = {name: Hands(runner.calls) for name, runner in runners.items()}
         self._held: set[UUID] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
@@ -131,20 +160,20 @@ class Worker:
     ) -> int:
         """Claim on behalf of a webhook; how many jobs it brought. Refusals are raised."""
         leases = await self._database.claim(
-            self._claim_limit, self._busy(), request_id, webhook_id, change
+            self._claim_limit, self._batches(), request_id, webhook_id, change
         )
         self._start(leases)
         return sum(lease.size for lease in leases)
 
-    def _busy(self) -> list[str]:
-        return [name for name, hands in self._hands.items() if hands <= 0]
+    def _batches(self) -> dict[str, int]:
+        return {name: hands.batches for name, hands in self._hands.items()}
 
     async def _turn(self, sleeper: Sleeper | None) -> None:
         """Claim once; with nothing to claim, wait for a free hand or sleep."""
-        busy = self._busy()
-        if len(busy) < len(self._hands) and await self._claim_and_start():
+        wanted = self._batches().values()
+        if any(wanted) and await self._claim_and_start():
             return
-        if busy:
+        if not all(wanted):
             # Hands come free within a batch's time, most often sooner than it takes to fall asleep.
             self._freed.clear()
             if await self._first_of([self._freed, self._stopping], 0.05):
@@ -160,7 +189,7 @@ class Worker:
                 sleeper.end()
 
     async def _claim_and_start(self) -> bool:
-        leases = await self._database.claim(self._claim_limit, self._busy())
+        leases = await self._database.claim(self._claim_limit, self._batches())
         self._start(leases)
         sizes = [lease.size for lease in leases]
         if sizes and sum(sizes) > PACE_FROM and not any(map(self._is_full, leases)):
@@ -203,12 +232,17 @@ class Worker:
     # -- one lease -----------------------------------------------------------------------------
 
     def _start(self, leases: Sequence[Lease]) -> None:
+        """Work the leases off: each model's go through one of its hands, one after another."""
+        by_model: dict[str, list[Lease]] = {}
         for lease in leases:
             self._held.add(lease.token)
             self._note_size(lease)
-            runner = self._runners[lease.model] if lease.url is None else self._remote(lease)
-            self._hands[lease.model] = self._hands.get(lease.model, runner.calls) - 1
-            task = asyncio.create_task(self._work(lease, runner))
+            by_model.setdefault(lease.model, []).append(lease)
+        for model, own in by_model.items():
+            runner = self._runners[model] if own[0].url is None else self._remote(own[0])
+            hands = self._hands.setdefault(model, Hands(runner.calls))
+            hands.free -= 1
+            task = asyncio.create_task(self._work(own, runner, hands))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -226,27 +260,45 @@ class Worker:
                 full_batches=row,
             )
 
-    async def _work(self, lease: Lease, runner: Runner) -> None:
-        with (
-            bound_contextvars(request_id=str(lease.token), model=lease.model),
-            self._metrics.running.track_inprogress(),
-        ):
+    async def _work(self, leases: list[Lease], runner: Runner, hands: Hands) -> None:
+        with self._metrics.running.track_inprogress():
             try:
-                await self._predict(lease, runner)
-            except asyncio.CancelledError:
-                # We are stopping: what is still leased is free at once.
-                await self._fail(lease, "release", "the worker stopped")
-                raise
+                while leases:
+                    started = perf_counter()
+                    fault = await self._work_lease(leases[0], runner)
+                    hands.note(perf_counter() - started)
+                    self._held.discard(leases.pop(0).token)
+                    if fault is not None:
+                        # It would refuse the others as well.
+                        await self._put_off(leases, fault)
+            finally:
+                hands.free += 1
+                self._freed.set()
+                # Left over only when we are stopping: what is still leased is free at once.
+                for lease in leases:
+                    self._held.discard(lease.token)
+                    await self._fail(lease, "release", "the worker stopped")
+
+    async def _work_lease(self, lease: Lease, runner: Runner) -> ProviderFault | None:
+        with bound_contextvars(request_id=str(lease.token), model=lease.model):
+            try:
+                return await self._predict(lease, runner)
             except DATABASE_AWAY as fault:
                 log.warning("the lease runs out", error=str(fault).strip())
             except Exception:
                 log.exception("defect; the lease runs out")
-            finally:
-                self._held.discard(lease.token)
-                self._hands[lease.model] += 1
-                self._freed.set()
+        return None
 
-    async def _predict(self, lease: Lease, runner: Runner) -> None:
+    async def _put_off(self, leases: list[Lease], fault: ProviderFault) -> None:
+        while leases:
+            lease = leases.pop(0)
+            self._held.discard(lease.token)
+            await self._fail(
+                lease, "provider", str(fault), retry_after=fault.pause(PROVIDER_SECONDS)
+            )
+
+    async def _predict(self, lease: Lease, runner: Runner) -> ProviderFault | None:
+        """Call, commit, fail; the provider's fault, if that is what happened."""
         started = perf_counter()
         outcome = await runner.run(json.loads(lease.inputs), lease.timeout_ms / 1000)
         self._metrics.predict_seconds.labels(lease.model).observe(perf_counter() - started)
@@ -261,8 +313,17 @@ class Worker:
         if outcome.provider_faults:
             fault = next(iter(outcome.provider_faults.values()))
             await self._fail(
-                lease, "provider", str(fault), outcome.provider_faults, fault.retry_after
+                lease,
+                "provider",
+                str(fault),
+                outcome.provider_faults,
+                fault.pause(PROVIDER_SECONDS),
             )
+            # When its pause is over, there is work at once.
+            pause = fault.pause(PROVIDER_SECONDS) + 0.001
+            asyncio.get_running_loop().call_later(pause, self._freed.set)
+            return fault
+        return None
 
     async def _commit(
         self,

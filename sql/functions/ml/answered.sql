@@ -26,11 +26,11 @@ begin
     order by p.created_at desc, p.id desc
     limit 1
   ) as last
-  where (not j.is_new or last.created_at > p_since) and last.status = 'done' and last.input_hash = f.hash and last.model = a.model
-    and last.model_version = p_model_version and last.created_at > a.updated_at;
+  where (not j.is_new or last.created_at > coalesce(p_since, j.enqueued_at)) and last.status = 'done'
+    and last.input_hash = f.hash and last.model = a.model and last.model_version = p_model_version and last.created_at > a.updated_at;
   return v_answered;
 end
 $$;
 
 comment on function ml.answered(ml.attachments, ml.owed[], text[], bytea[], text, timestamptz) is
-  'Keys of those jobs whose row''s last answer was to this very input, by this version of the model, under the attachment as it is. A row that is new counts only with an answer since p_since.';
+  'Keys of those jobs whose row''s last answer was to this very input, by this version of the model, under the attachment as it is. A row that is new counts only with an answer since p_since, or else since it was owed.';

@@ -17,14 +17,18 @@ begin
   if (p_limit between 1 and 100000) is not true then
     raise exception 'a step of a backfill takes 1 to 100000 rows' using detail = 'LIMIT_OUT_OF_RANGE';
   end if;
-  if p_restart then
-    delete from ml.backfills as x where x.attachment_id = a.id;
-  end if;
   insert into ml.backfills (attachment_id, total)
   select a.id, greatest(0, c.reltuples) from pg_class as c where c.oid = a.source_table
   on conflict (attachment_id) do nothing;
   -- The row lock makes two callers take turns, so that no chunk is walked twice.
   select x.* into b from ml.backfills as x where x.attachment_id = a.id for update;
+  if p_restart then
+    update ml.backfills as x set
+      last_key = null, enqueued = 0, started_at = now(), finished_at = null,
+      total = (select greatest(0, c.reltuples) from pg_class as c where c.oid = a.source_table)
+    where x.attachment_id = a.id
+    returning x.* into b;
+  end if;
 
   if b.finished_at is null then
     execute format(

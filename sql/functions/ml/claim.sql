@@ -7,7 +7,7 @@ create or replace function ml.claim(
   p_worker text,
   p_models jsonb,
   p_limit integer default 64,
-  p_busy text[] default '{}',
+  p_batches jsonb default '{}',
   p_request_id text default null,
   p_webhook_id text default null,
   p_change jsonb default null
@@ -24,6 +24,7 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_due record;
+  v_size integer;
   v_limit integer;
   v_each bigint;
   v_shut uuid[];
@@ -46,11 +47,13 @@ begin
     from ml.attachments as a
     join ml.models as m on m.name = a.model
     where a.paused_at is null and (m.breaker_until is null or m.breaker_until <= clock_timestamp())
-      and m.name <> all (p_busy) and case when m.url is null then p_models ? m.name else p_models ? '*' end
+      and coalesce((p_batches ->> m.name)::integer, 1) > 0
+      and case when m.url is null then p_models ? m.name else p_models ? '*' end
     -- By model, so that two claims lock the days' sums of budgets in the same order.
     order by m.name, random()
   loop
-    v_limit := least(p_limit, (v_due.m).batch_size);
+    v_size := least(p_limit, (v_due.m).batch_size);
+    v_limit := v_size * least(coalesce((p_batches ->> (v_due.m).name)::integer, 1), 16);
     v_each := null;
     v_shut := null;
     if exists (select from ml.budgets as b where b.model = (v_due.m).name) then
@@ -58,24 +61,32 @@ begin
     end if;
     v_version := coalesce((v_due.m).version, p_models ->> (v_due.m).name);
 
-    v_retries := array(select r from ml.take_retries((v_due.a).id, v_limit, v_shut) as r);
+    v_retries := array(select r from ml.take_retries((v_due.a).id, least(v_limit, v_size), v_shut) as r);
     v_fresh := ml.take_fresh((v_due.a).id, v_limit - cardinality(v_retries) * (v_shut is not null)::integer, v_shut);
     if v_each is not null then
       select h.retries, h.fresh into v_retries, v_fresh
       from ml.hold_back((v_due.a).id, (v_due.m).name, v_each, v_retries, v_fresh) as h;
+    end if;
+    if cardinality(v_fresh) > v_size then
+      -- More than one batch: everybody's first before anybody's second.
+      select array_agg(t.job order by t.turn) into v_fresh
+      from (
+        select j as job, row_number() over (partition by j.owner_id, j.is_background order by j.enqueued_at) as turn
+        from unnest(v_fresh) as j
+      ) as t;
     end if;
 
     return query
     select
       l.token, (v_due.a).name, (v_due.m).name, l.size, l.inputs, (v_due.m).batch_size, (v_due.m).timeout_ms,
       (v_due.m).protocol, (v_due.m).url, (v_due.m).options, (v_due.m).version
-    from (values (v_retries), (v_fresh)) as batch (jobs)
-    cross join lateral ml.lease(v_due.a, v_due.m, batch.jobs, p_worker, v_version, p_request_id) as l
+    from (values (v_retries, true), (v_fresh, false)) as batch (jobs, retries)
+    cross join lateral ml.lease(v_due.a, v_due.m, batch.jobs, batch.retries, v_size, p_worker, v_version, p_request_id) as l
     where batch.jobs <> '{}';
   end loop;
 end
 $$;
 
-comment on function ml.claim(text, jsonb, integer, text[], text, text, jsonb) is
-  E'Lease due jobs with their inputs\n\np_models maps each model this worker runs to its version; the key "*" says that it calls remote ones too. p_busy names models it has no hands for just now. At most p_limit jobs to a lease. A webhook''s id and changed row come with the claim that they cause, so that both are committed together.';
-grant execute on function ml.claim(text, jsonb, integer, text[], text, text, jsonb) to rowcast_service;
+comment on function ml.claim(text, jsonb, integer, jsonb, text, text, jsonb) is
+  E'Lease due jobs with their inputs\n\np_models maps each model this worker runs to its version; the key "*" says that it calls remote ones too. p_batches says how many leases it wants of a model: 1 where it does not, 0 while it has no hands free, 16 at most. At most p_limit jobs to a lease. A webhook''s id and changed row come with the claim that they cause, so that both are committed together.';
+grant execute on function ml.claim(text, jsonb, integer, jsonb, text, text, jsonb) to rowcast_service;

@@ -29,6 +29,7 @@ declare
   v_fresh_outputs jsonb[];
   v_done integer;
   v_busy integer := 0;
+  v_source text;
 begin
   v_outputs := array(select o.value from jsonb_array_elements(p_outputs) with ordinality as o (value, n) order by o.n);
   select x.* into l from ml.leases as x where x.token = p_token for update;
@@ -48,6 +49,7 @@ begin
       message = 'There must be one output for each position.', detail = 'WRONG_LENGTH', hint = 'Commit as many as were leased.';
   end if;
   select x.* into strict a from ml.attachments as x where x.id = l.attachment_id;
+  v_source := a.source_table::text;
 
   execute format('select r.* from ml.%I($1, true) as r', a.name || '__read') into v_now
   using array(select j.row_key from unnest(v_jobs) as j where j.row_key is not null);
@@ -65,7 +67,7 @@ begin
       interval_high, latency_ms, attempts, request_id
     )
     select
-      a.name, a.source_table::text, j.row_key, nullif(j.owner_id, ml.nobody()), a.model, p_model_version, 'done', j.input_hash,
+      a.name, v_source, j.row_key, nullif(j.owner_id, ml.nobody()), a.model, p_model_version, 'done', j.input_hash,
       j.output, j.low, j.high, greatest(0, extract(epoch from clock_timestamp() - j.enqueued_at) * 1000), j.attempts,
       left(coalesce(p_request_id, l.request_id), 200)
     from unnest(v_jobs, v_outputs, p_lows, p_highs) as j (
@@ -74,7 +76,11 @@ begin
     join unnest(v_fresh_keys) as f (row_key) on f.row_key = j.row_key;
   end if;
 
-  perform ml.settle(l, p_positions);
+  if p_positions is null then
+    delete from ml.leases as x where x.token = p_token;
+  else
+    perform ml.settle(l, p_positions);
+  end if;
   -- Before anything is given back, as in a claim: the day's sum is locked first, retries after it.
   if p_tokens is not null then
     perform ml.spend(a.model, v_jobs, 0, p_tokens);
@@ -86,14 +92,20 @@ begin
     );
   end if;
 
-  return query
-  select c.outcome, c.jobs
-  from (
-    values ('done', v_done), ('busy', v_busy),
-      ('superseded', (select count(*)::integer from unnest(v_jobs) as j where j.row_key is not null) - v_done - v_busy),
-      ('stale', (select count(*)::integer from unnest(v_jobs) as j where j.row_key is null))
-  ) as c (outcome, jobs)
-  where c.jobs > 0;
+  outcome := 'done';
+  jobs := v_done;
+  if v_done > 0 then
+    return next;
+  end if;
+  if v_done < cardinality(v_jobs) then
+    return query
+    select c.outcome, c.jobs
+    from (select count(j.row_key)::integer as held, count(*)::integer as asked from unnest(v_jobs) as j) as n
+    cross join lateral (
+      values ('busy', v_busy), ('superseded', n.held - v_done - v_busy), ('stale', n.asked - n.held)
+    ) as c (outcome, jobs)
+    where c.jobs > 0;
+  end if;
 end
 $$;
 

@@ -1,5 +1,6 @@
--- A lease that ran out is a charged failure: whatever killed the worker may have been the job. Part of the heartbeat, not of the
--- claim: whoever lives takes over.
+-- Whatever killed the worker may have been a job. A lone one is charged. Of several, all become suspects, who travel in smaller
+-- batches from now on, and nobody is charged: the innocents would pay for their company. Part of the heartbeat, not of the claim:
+-- whoever lives takes over.
 create or replace function ml.reclaim_expired()
 returns integer
 language plpgsql
@@ -22,7 +23,8 @@ begin
     select a, m into v_of from ml.attachments as a join ml.models as m on m.name = a.model where a.id = l.attachment_id;
     if found then
       v_count := v_count + ml.give_back(
-        v_of.a, v_of.m, l.jobs, 'lease_expired', 'The worker fell silent before it answered.', true,
+        v_of.a, v_of.m, l.jobs, 'lease_expired', 'The worker fell silent before it answered.',
+        (select count(j.row_key) = 1 from unnest(l.jobs) as j),
         p_wait => '0'::interval, p_leased_at => l.leased_at, p_request_id => l.request_id
       );
     end if;

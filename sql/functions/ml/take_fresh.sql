@@ -21,16 +21,12 @@ begin
     -- Of a small batch, sometimes one.
     v_share := p_limit / 8 + (random() < p_limit % 8 / 8.0)::integer;
   end if;
-  v_jobs := array(select j from ml.take_pending(p_attachment_id, false, p_limit - v_share, p_shut) as j);
+  v_jobs := ml.take_pending(p_attachment_id, false, p_limit - v_share, p_shut);
   if v_background and cardinality(v_jobs) < p_limit then
-    v_jobs := v_jobs || array(
-      select j from ml.take_pending(p_attachment_id, true, p_limit - cardinality(v_jobs), p_shut) as j
-    );
+    v_jobs := v_jobs || ml.take_pending(p_attachment_id, true, p_limit - cardinality(v_jobs), p_shut);
     -- What the backfill did not need.
     if cardinality(v_jobs) < p_limit and cardinality(v_jobs) >= p_limit - v_share then
-      v_jobs := v_jobs || array(
-        select j from ml.take_pending(p_attachment_id, false, p_limit - cardinality(v_jobs), p_shut) as j
-      );
+      v_jobs := v_jobs || ml.take_pending(p_attachment_id, false, p_limit - cardinality(v_jobs), p_shut);
     end if;
   end if;
   if v_jobs <> '{}' and exists (select from ml.retries as r where r.attachment_id = p_attachment_id) then

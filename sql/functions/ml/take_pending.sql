@@ -10,7 +10,7 @@ create or replace function ml.take_pending(
   p_limit integer,
   p_shut uuid[] default null
 )
-returns setof ml.owed
+returns ml.owed[]
 language plpgsql
 volatile
 security invoker
@@ -30,6 +30,7 @@ declare
   v_quantum integer;
   v_left integer := p_limit;
   v_taken ml.owed[];
+  v_jobs ml.owed[] := '{}';
   v_upto timestamptz;
   v_sure timestamptz;
 begin
@@ -82,7 +83,7 @@ begin
         );
       end if;
       v_sure := coalesce(v_sure, v_upto);
-      return query select * from unnest(v_taken);
+      v_jobs := v_jobs || v_taken;
       v_left := v_left - cardinality(v_taken);
       exit when v_left = 0;
       -- Those that had their full share may have more.
@@ -106,6 +107,7 @@ begin
     concat_ws('|', coalesce(v_next, ml.nobody()), v_floor, case when v_look_at <= v_now then v_now + interval '250 ms' else v_look_at end),
     false
   );
+  return v_jobs;
 end
 $$;
 
