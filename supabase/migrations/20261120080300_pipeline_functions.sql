@@ -1012,6 +1012,25 @@ $$;
 comment on function ml.take_retries(smallint, integer, uuid[]) is 'Takes at most p_limit due retries of an attachment, all under the same suspicion.';
 -- end file
 
+-- file: sql/functions/ml/count_due_retries.sql
+create or replace function ml.count_due_retries(p_attachment_id smallint, p_most integer)
+returns integer
+language sql
+stable
+security invoker
+set search_path = ''
+begin atomic
+  select count(*)::integer
+  from (
+    select from ml.retries as r
+    where r.attachment_id = p_attachment_id and r.run_at <= clock_timestamp()
+    limit p_most
+  ) as due;
+end;
+
+comment on function ml.count_due_retries(smallint, integer) is 'How many retries of an attachment are due; counts to p_most.';
+-- end file
+
 -- file: sql/functions/ml/absorb_retries.sql
 create or replace function ml.absorb_retries(p_attachment_id smallint, p_jobs ml.owed[])
 returns ml.owed[]
@@ -1315,6 +1334,43 @@ comment on function ml.answered(ml.attachments, ml.owed[], text[], bytea[], text
   'Keys of those jobs whose row''s last answer was to this very input, by this version of the model, under the attachment as it is. A row that is new counts only with an answer since p_since, or else since it was owed.';
 -- end file
 
+-- file: sql/functions/ml/let_overtake.sql
+-- A retry does not keep a writer from owing its row anew, as a pending job does. If one did so before the input was read, that
+-- input is the younger job's too, and both would answer it. Looked at after the reading, the younger one is there to be seen:
+-- pending, or in a batch.
+create or replace function ml.let_overtake(a ml.attachments, m ml.models, p_jobs ml.owed[])
+returns ml.owed[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_overtaken text[];
+begin
+  with younger as (
+    select j.row_key from ml.jobs as j
+    where j.attachment_id = a.id and j.row_key = any (array(select x.row_key from unnest(p_jobs) as x))
+    union all
+    select j.row_key from ml.leases as l cross join lateral unnest(l.jobs) as j where l.attachment_id = a.id
+  )
+  select array_agg(j.row_key) into v_overtaken
+  from unnest(p_jobs) as j
+  where j.row_key in (select y.row_key from younger as y);
+  if v_overtaken is null then
+    return p_jobs;
+  end if;
+  perform ml.give_back(
+    a, m, array(select j from unnest(p_jobs) as j where j.row_key = any (v_overtaken)), 'overtaken', null, false, '0'::interval
+  );
+  return array(select j from unnest(p_jobs) as j where j.row_key <> all (v_overtaken));
+end
+$$;
+
+comment on function ml.let_overtake(ml.attachments, ml.models, ml.owed[]) is
+  'These retries, but for those whose row has a younger job meanwhile, which are given back.';
+-- end file
+
 -- file: sql/functions/ml/lease.sql
 -- The inputs are read first, since only that can fail for a row's sake. A job is dropped without a call when its row is gone or
 -- has no input (superseded), or when the row's last answer was to the same input, by the same model in the same version, under
@@ -1343,6 +1399,9 @@ begin
   v_found := ml.read_inputs(a, m, p_jobs, p_request_id);
   if v_found.failed is not null then
     p_jobs := array(select j from unnest(p_jobs) as j where j.row_key <> all (v_found.failed));
+  end if;
+  if p_retries then
+    p_jobs := ml.let_overtake(a, m, p_jobs);
   end if;
   -- What is new and has not been away cannot have been answered.
   if p_retries or exists (select from unnest(p_jobs) as j where not j.is_new) then
@@ -1379,7 +1438,9 @@ begin
     ), 1, 0);
   end if;
   -- Rows that are gone, or have no input.
-  if coalesce(cardinality(v_found.row_keys), 0) < cardinality(p_jobs) or array_position(v_found.inputs, null) is not null then
+  if p_retries or coalesce(cardinality(v_found.row_keys), 0) < cardinality(p_jobs)
+    or array_position(v_found.inputs, null) is not null
+  then
     insert into public.predictions (
       prediction, source_table, row_key, owner_id, model, status, latency_ms, attempts, error, request_id
     )
@@ -1462,8 +1523,19 @@ begin
     end if;
     v_version := coalesce((v_due.m).version, p_models ->> (v_due.m).name);
 
-    v_retries := array(select r from ml.take_retries((v_due.a).id, least(v_limit, v_size), v_shut) as r);
-    v_fresh := ml.take_fresh((v_due.a).id, v_limit - cardinality(v_retries) * (v_shut is not null)::integer, v_shut);
+    -- Fresh jobs first: they take retries of their rows along, so that no row is in two batches of one claim. Where calls are
+    -- limited, those of due retries are kept for them.
+    v_fresh := ml.take_fresh(
+      (v_due.a).id,
+      v_limit - case when v_shut is null then 0 else ml.count_due_retries((v_due.a).id, least(v_limit, v_size)) end,
+      v_shut
+    );
+    v_retries := array(
+      select r
+      from ml.take_retries(
+        (v_due.a).id, least(v_size, case when v_shut is null then v_size else v_limit - cardinality(v_fresh) end), v_shut
+      ) as r
+    );
     if v_each is not null then
       select h.retries, h.fresh into v_retries, v_fresh
       from ml.hold_back((v_due.a).id, (v_due.m).name, v_each, v_retries, v_fresh) as h;

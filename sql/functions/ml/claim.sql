@@ -61,8 +61,19 @@ begin
     end if;
     v_version := coalesce((v_due.m).version, p_models ->> (v_due.m).name);
 
-    v_retries := array(select r from ml.take_retries((v_due.a).id, least(v_limit, v_size), v_shut) as r);
-    v_fresh := ml.take_fresh((v_due.a).id, v_limit - cardinality(v_retries) * (v_shut is not null)::integer, v_shut);
+    -- Fresh jobs first: they take retries of their rows along, so that no row is in two batches of one claim. Where calls are
+    -- limited, those of due retries are kept for them.
+    v_fresh := ml.take_fresh(
+      (v_due.a).id,
+      v_limit - case when v_shut is null then 0 else ml.count_due_retries((v_due.a).id, least(v_limit, v_size)) end,
+      v_shut
+    );
+    v_retries := array(
+      select r
+      from ml.take_retries(
+        (v_due.a).id, least(v_size, case when v_shut is null then v_size else v_limit - cardinality(v_fresh) end), v_shut
+      ) as r
+    );
     if v_each is not null then
       select h.retries, h.fresh into v_retries, v_fresh
       from ml.hold_back((v_due.a).id, (v_due.m).name, v_each, v_retries, v_fresh) as h;

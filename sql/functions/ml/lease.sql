@@ -26,6 +26,9 @@ begin
   if v_found.failed is not null then
     p_jobs := array(select j from unnest(p_jobs) as j where j.row_key <> all (v_found.failed));
   end if;
+  if p_retries then
+    p_jobs := ml.let_overtake(a, m, p_jobs);
+  end if;
   -- What is new and has not been away cannot have been answered.
   if p_retries or exists (select from unnest(p_jobs) as j where not j.is_new) then
     v_answered := ml.answered(a, p_jobs, v_found.row_keys, v_found.hashes, p_model_version);
@@ -61,7 +64,9 @@ begin
     ), 1, 0);
   end if;
   -- Rows that are gone, or have no input.
-  if coalesce(cardinality(v_found.row_keys), 0) < cardinality(p_jobs) or array_position(v_found.inputs, null) is not null then
+  if p_retries or coalesce(cardinality(v_found.row_keys), 0) < cardinality(p_jobs)
+    or array_position(v_found.inputs, null) is not null
+  then
     insert into public.predictions (
       prediction, source_table, row_key, owner_id, model, status, latency_ms, attempts, error, request_id
     )
