@@ -35,9 +35,9 @@ class Settings(BaseSettings):
     remote_keys: Annotated[dict[str, SecretStr], NoDecode] = {}
     """Keys of models that answer over HTTP, a JSON object of name and key; rows name the name."""
     claim_limit: int = Field(default=256, ge=1, le=10000)
-    """Most jobs taken by one claim."""
+    """Most jobs in one batch, whatever the model's batch_size."""
     concurrency: int = Field(default=3, ge=1, le=64)
-    """Batches of one model in work at a time: one with the model, one being claimed or committed."""
+    """Batches of one model in work at a time: while one is predicted, others come and go."""
     listen: bool = True
     """Sleep under LISTEN. Off behind a transaction-mode pooler, where it cannot work: then poll."""
     poll_seconds: float = Field(default=1.0, gt=0, le=60)

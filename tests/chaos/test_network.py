@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 KEYS = count(1)
 
 
-
 @pytest.fixture
 def proxy(site: Site) -> Iterator[Proxy]:
     """A proxy, and a service behind it that has been woken by a notification."""

@@ -4,6 +4,26 @@ CREATE SCHEMA private;
 
 CREATE SCHEMA public;
 
+CREATE TYPE ml.finding AS (
+	severity text,
+	finding text,
+	object text,
+	detail text,
+	fix text
+);
+
+CREATE TYPE ml.owed AS (
+	row_key text,
+	owner_id uuid,
+	enqueued_at timestamp with time zone,
+	is_new boolean,
+	is_background boolean,
+	attempts smallint,
+	deferrals smallint,
+	suspicion smallint,
+	input_hash bytea
+);
+
 CREATE TYPE public.eta_quote AS (
 	eta_seconds integer,
 	distance_metres integer,
@@ -19,7 +39,14 @@ CREATE TYPE public.health_report AS (
 	workers_alive bigint,
 	last_heartbeat_at timestamp with time zone,
 	last_prediction_at timestamp with time zone,
-	checked_at timestamp with time zone
+	checked_at timestamp with time zone,
+	pending bigint,
+	background bigint,
+	waiting bigint,
+	running bigint,
+	per_second double precision,
+	dead_letters bigint,
+	predictions jsonb
 );
 
 CREATE TYPE public.health_status AS (
@@ -42,22 +69,33 @@ CREATE TYPE public.pickup_status AS ENUM (
     'cancelled'
 );
 
+CREATE TYPE public.prediction_state AS (
+	prediction text,
+	row_key text,
+	status text,
+	reason text,
+	attempts integer,
+	since timestamp with time zone,
+	next_try_at timestamp with time zone
+);
+
+CREATE FUNCTION ml.absorb_retries(p_attachment_id smallint, p_jobs ml.owed[]) RETURNS ml.owed[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS -- as in sql/functions
+
 CREATE FUNCTION ml.accept_webhook(p_webhook_id text, p_change jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS -- as in sql/functions
 
-CREATE FUNCTION ml.attach(p_name text, p_table regclass, p_model text, p_input text, p_watch text[], p_apply text, p_owner text DEFAULT NULL::text) RETURNS smallint
+CREATE FUNCTION ml.advance_backfills(p_step integer DEFAULT 10000) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO ''
     AS -- as in sql/functions
 
-CREATE FUNCTION ml.attach_triggers(p_attachment_id smallint) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS -- as in sql/functions
-
-CREATE FUNCTION ml.backfill(p_name text, p_limit integer DEFAULT 10000, p_restart boolean DEFAULT false) RETURNS TABLE(enqueued bigint, total bigint, finished boolean)
+CREATE FUNCTION ml.allowance(p_model text, p_limit integer, OUT calls integer, OUT each_owner bigint, OUT shut uuid[]) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO ''
     AS -- as in sql/functions
@@ -73,13 +111,26 @@ CREATE TABLE ml.attachments (
     watched_columns name[] NOT NULL,
     owner_column name,
     apply_function text NOT NULL,
+    paused_at timestamp with time zone,
+    generated_hash text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT attachments_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{0,39}$'::text)),
     CONSTRAINT attachments_watched_columns_check CHECK ((cardinality(watched_columns) > 0))
 );
 
-CREATE FUNCTION ml.busy_jobs(p_attachment ml.attachments, p_job_ids bigint[], p_locked_keys text[]) RETURNS bigint[]
+CREATE FUNCTION ml.answered(a ml.attachments, p_jobs ml.owed[], p_row_keys text[], p_hashes bytea[], p_model_version text, p_since timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.attach(p_name text, p_table regclass, p_model text, p_input text, p_watch text[], p_apply text, p_owner text DEFAULT NULL::text) RETURNS smallint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.backfill(p_name text, p_limit integer DEFAULT 10000, p_restart boolean DEFAULT false) RETURNS TABLE(enqueued bigint, total bigint, finished boolean)
     LANGUAGE plpgsql
     SET search_path TO ''
     AS -- as in sql/functions
@@ -89,13 +140,25 @@ CREATE FUNCTION ml.cancel(p_name text, p_row_key text, p_reason text DEFAULT NUL
     SET search_path TO ''
     AS -- as in sql/functions
 
-CREATE FUNCTION ml.claim(p_worker text, p_models jsonb, p_limit integer DEFAULT 64, p_request_id text DEFAULT NULL::text, p_webhook_id text DEFAULT NULL::text, p_change jsonb DEFAULT NULL::jsonb) RETURNS TABLE(job_id bigint, token uuid, prediction text, model text, row_key text, input jsonb, attempts smallint, batch_size integer, timeout_ms integer, lease_seconds real)
+CREATE FUNCTION ml.claim(p_worker text, p_models jsonb, p_limit integer DEFAULT 64, p_batches jsonb DEFAULT '{}'::jsonb, p_request_id text DEFAULT NULL::text, p_webhook_id text DEFAULT NULL::text, p_change jsonb DEFAULT NULL::jsonb) RETURNS TABLE(token uuid, prediction text, model text, size integer, inputs text, batch_size integer, timeout_ms integer, protocol text, url text, options jsonb, version text)
     LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.commit(p_token uuid, p_outputs jsonb, p_model_version text, p_positions integer[] DEFAULT NULL::integer[], p_lows double precision[] DEFAULT NULL::double precision[], p_highs double precision[] DEFAULT NULL::double precision[], p_tokens bigint DEFAULT NULL::bigint, p_request_id text DEFAULT NULL::text) RETURNS TABLE(outcome text, jobs integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.count_due_retries(p_attachment_id smallint, p_most integer) RETURNS integer
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS -- as in sql/functions
 
-CREATE FUNCTION ml.commit(p_token uuid, p_results jsonb, p_model_version text, p_request_id text DEFAULT NULL::text) RETURNS TABLE(job_id bigint, outcome text)
-    LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION ml.count_queue() RETURNS jsonb
+    LANGUAGE sql STABLE
     SET search_path TO ''
     AS -- as in sql/functions
 
@@ -104,29 +167,95 @@ CREATE FUNCTION ml.detach(p_name text) RETURNS boolean
     SET search_path TO ''
     AS -- as in sql/functions
 
-CREATE FUNCTION ml.detach_triggers(p_attachment_id smallint) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    SET client_min_messages TO 'warning'
-    AS -- as in sql/functions
-
-CREATE FUNCTION ml.enqueue(p_attachment_id smallint, p_row_keys text[], p_priority smallint DEFAULT 100) RETURNS bigint
-    LANGUAGE plpgsql
+CREATE FUNCTION ml.doctor(p_held_for interval DEFAULT '00:10:00'::interval) RETURNS SETOF ml.finding
+    LANGUAGE sql STABLE
     SET search_path TO ''
     AS -- as in sql/functions
 
-CREATE FUNCTION ml.fail(p_token uuid, p_job_ids bigint[], p_class text, p_error text DEFAULT NULL::text, p_retry_after real DEFAULT NULL::real, p_request_id text DEFAULT NULL::text) RETURNS integer
+CREATE FUNCTION ml.doctor_attachments() RETURNS SETOF ml.finding
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.doctor_cron() RETURNS SETOF ml.finding
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.doctor_storage(p_held_for interval) RETURNS SETOF ml.finding
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.doctor_work() RETURNS SETOF ml.finding
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.drop_gone(p_attachment_id smallint, p_row_keys text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.enqueue(p_attachment_id smallint, p_row_keys text[], p_background boolean DEFAULT false, p_is_new boolean DEFAULT false) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.fail(p_token uuid, p_class text, p_error text DEFAULT NULL::text, p_positions integer[] DEFAULT NULL::integer[], p_retry_after real DEFAULT NULL::real, p_request_id text DEFAULT NULL::text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS -- as in sql/functions
 
-CREATE FUNCTION ml.give_back(p_job_ids bigint[], p_reason text, p_error text, p_charge boolean, p_wait interval DEFAULT NULL::interval) RETURNS integer
+CREATE FUNCTION ml.forget_jobs(p_attachment_id smallint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS -- as in sql/functions
 
-CREATE FUNCTION ml.heartbeat(p_worker text, p_models jsonb, p_tokens uuid[] DEFAULT '{}'::uuid[]) RETURNS TABLE(token uuid, jobs integer, queue_depth bigint, oldest_job_seconds double precision)
-    LANGUAGE sql SECURITY DEFINER
+CREATE FUNCTION ml.generate(a ml.attachments) RETURNS TABLE(object_name name, definition text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.generated_hash(a ml.attachments) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE TABLE ml.models (
+    name text NOT NULL,
+    batch_size integer DEFAULT 64 NOT NULL,
+    timeout_ms integer DEFAULT 5000 NOT NULL,
+    lease_seconds real DEFAULT 15 NOT NULL,
+    max_attempts smallint DEFAULT 5 NOT NULL,
+    backoff_seconds real DEFAULT 2 NOT NULL,
+    protocol text,
+    url text,
+    options jsonb DEFAULT '{}'::jsonb NOT NULL,
+    version text,
+    breaker_until timestamp with time zone,
+    breaker_since timestamp with time zone,
+    breaker_reason text,
+    CONSTRAINT models_backoff_seconds_check CHECK (((backoff_seconds >= (0)::double precision) AND (backoff_seconds <= (3600)::double precision))),
+    CONSTRAINT models_batch_size_check CHECK (((batch_size >= 1) AND (batch_size <= 10000))),
+    CONSTRAINT models_lease_seconds_check CHECK (((lease_seconds >= (0.5)::double precision) AND (lease_seconds <= (3600)::double precision))),
+    CONSTRAINT models_max_attempts_check CHECK (((max_attempts >= 1) AND (max_attempts <= 100))),
+    CONSTRAINT models_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{0,39}$'::text)),
+    CONSTRAINT models_options_check CHECK ((jsonb_typeof(options) = 'object'::text)),
+    CONSTRAINT models_place_check CHECK (((protocol IS NULL) = (url IS NULL))),
+    CONSTRAINT models_protocol_check CHECK ((protocol = ANY (ARRAY['open-inference'::text, 'openai'::text, 'plain'::text]))),
+    CONSTRAINT models_timeout_ms_check CHECK (((timeout_ms >= 1) AND (timeout_ms <= 600000))),
+    CONSTRAINT models_url_check CHECK (((url ~ '^https?://[^@[:space:]]+$'::text) AND (length(url) <= 2000))),
+    CONSTRAINT models_version_check CHECK (((length(version) >= 1) AND (length(version) <= 200)))
+);
+
+CREATE FUNCTION ml.give_back(a ml.attachments, m ml.models, p_jobs ml.owed[], p_reason text, p_error text, p_charge boolean, p_wait interval DEFAULT NULL::interval, p_leased_at timestamp with time zone DEFAULT clock_timestamp(), p_request_id text DEFAULT NULL::text) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.heartbeat(p_worker text, p_models jsonb, p_tokens uuid[] DEFAULT '{}'::uuid[], p_activity jsonb DEFAULT '{}'::jsonb) RETURNS SETOF uuid
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS -- as in sql/functions
 
@@ -135,7 +264,27 @@ CREATE FUNCTION ml.hint() RETURNS void
     SET search_path TO ''
     AS -- as in sql/functions
 
-CREATE FUNCTION ml.lease(p_attachment_id smallint, p_job_ids bigint[], p_row_keys text[], p_models jsonb) RETURNS TABLE(job_id bigint, token uuid, prediction text, model text, row_key text, input jsonb, attempts smallint, batch_size integer, timeout_ms integer, lease_seconds real)
+CREATE FUNCTION ml.hold_back(p_attachment_id smallint, p_model text, p_each bigint, INOUT retries ml.owed[], INOUT fresh ml.owed[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.input_error(a ml.attachments) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.lanes(p_attachment_id smallint, p_background boolean, p_next uuid, p_floor timestamp with time zone, p_limit integer, p_shut uuid[]) RETURNS uuid[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.lease(a ml.attachments, m ml.models, p_jobs ml.owed[], p_retries boolean, p_size integer, p_worker text, p_model_version text, p_request_id text) RETURNS TABLE(token uuid, size integer, inputs text)
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.let_overtake(a ml.attachments, m ml.models, p_jobs ml.owed[]) RETURNS ml.owed[]
     LANGUAGE plpgsql
     SET search_path TO ''
     AS -- as in sql/functions
@@ -143,6 +292,195 @@ CREATE FUNCTION ml.lease(p_attachment_id smallint, p_job_ids bigint[], p_row_key
 CREATE FUNCTION ml.maintain(p_keep_months integer DEFAULT 12) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.nobody() RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    RETURN '00000000-0000-0000-0000-000000000000'::uuid;
+
+CREATE FUNCTION ml.note_queue_state() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.pause(p_name text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.pickup_eta__read(p_row_keys text[], p_lock boolean, OUT row_keys text[], OUT inputs text[], OUT hashes bytea[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+    begin
+      if p_lock then
+        select array_agg(f.row_key), array_agg(f.input), array_agg(sha256(convert_to(f.input, 'UTF8')))
+        into row_keys, inputs, hashes
+        from (
+          select t.id::text as row_key, (
+    case when t.status not in ('completed', 'cancelled') then jsonb_build_object(
+      'origin_lat', t.origin_lat, 'origin_lng', t.origin_lng, 'dest_lat', t.dest_lat, 'dest_lng', t.dest_lng,
+      'kind', t.kind, 'estimate_seconds', t.estimate_seconds,
+      'requested_at', to_char(t.requested_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+    ) end
+  )::jsonb::text as input
+          from public.pickup_requests as t where t.id = any (p_row_keys::uuid[]) for no key update of t skip locked
+        ) as f;
+      else
+        select array_agg(f.row_key), array_agg(f.input), array_agg(sha256(convert_to(f.input, 'UTF8')))
+        into row_keys, inputs, hashes
+        from (
+          select t.id::text as row_key, (
+    case when t.status not in ('completed', 'cancelled') then jsonb_build_object(
+      'origin_lat', t.origin_lat, 'origin_lng', t.origin_lng, 'dest_lat', t.dest_lat, 'dest_lng', t.dest_lng,
+      'kind', t.kind, 'estimate_seconds', t.estimate_seconds,
+      'requested_at', to_char(t.requested_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+    ) end
+  )::jsonb::text as input
+          from public.pickup_requests as t where t.id = any (p_row_keys::uuid[])
+        ) as f;
+      end if;
+    end
+    $$;
+
+CREATE FUNCTION ml.queue_stats() RETURNS TABLE(prediction text, model text, pending bigint, background bigint, waiting bigint, running bigint, oldest_seconds double precision, per_second double precision, full_batches integer, dead_letters bigint, paused_at timestamp with time zone, breaker_until timestamp with time zone, breaker_reason text, calls_today bigint, tokens_today bigint, counted_at timestamp with time zone, dead_tuples bigint, oldest_snapshot_seconds double precision, workers_alive bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.read_inputs(a ml.attachments, m ml.models, p_jobs ml.owed[], p_request_id text, OUT row_keys text[], OUT inputs text[], OUT hashes bytea[], OUT failed text[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.reclaim_expired() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.redrive(p_name text DEFAULT NULL::text, p_limit integer DEFAULT 1000) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.resume(p_name text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.send_wakeup() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE TABLE ml.leases (
+    token uuid NOT NULL,
+    attachment_id smallint NOT NULL,
+    worker text NOT NULL,
+    request_id text,
+    leased_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    lease_until timestamp with time zone NOT NULL,
+    jobs ml.owed[] NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='200', autovacuum_vacuum_cost_delay='0', toast_tuple_target='8160');
+ALTER TABLE ONLY ml.leases ALTER COLUMN jobs SET STORAGE EXTERNAL;
+
+CREATE FUNCTION ml.settle(l ml.leases, p_positions integer[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.settle_unanswered(a ml.attachments, l ml.leases, p_jobs ml.owed[], p_locked_keys text[], p_hashes bytea[], p_model_version text) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.spend(p_model text, p_jobs ml.owed[], p_calls integer, p_tokens bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.take_fresh(p_attachment_id smallint, p_limit integer, p_shut uuid[] DEFAULT NULL::uuid[]) RETURNS ml.owed[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.take_pending(p_attachment_id smallint, p_background boolean, p_limit integer, p_shut uuid[] DEFAULT NULL::uuid[]) RETURNS ml.owed[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.take_retries(p_attachment_id smallint, p_limit integer, p_shut uuid[] DEFAULT NULL::uuid[]) RETURNS SETOF ml.owed
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.tg_pickup_eta__delete() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    begin
+      perform ml.drop_gone(1::smallint, (select pg_catalog.array_agg(o.id::text) from old_rows as o));
+      return null;
+    end
+    $$;
+
+CREATE FUNCTION ml.tg_pickup_eta__insert() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    begin
+      
+      insert into ml.jobs as j (attachment_id, row_key, owner_id, is_new, enqueued_at)
+      select 1, n.id::text, coalesce(n.user_id, '00000000-0000-0000-0000-000000000000')::uuid, true, pg_catalog.clock_timestamp()
+      from new_rows as n
+      order by n.id
+      on conflict (attachment_id, row_key) do update set
+        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, is_background = false
+      where (j.owner_id, j.is_new, j.is_background) is distinct from (excluded.owner_id, j.is_new or excluded.is_new, false);
+      
+      if found and not pg_catalog.pg_try_advisory_xact_lock_shared(20261120, 1) then
+        perform pg_catalog.pg_notify('rowcast_jobs', '');
+      end if;
+      return null;
+    end
+    $$;
+
+CREATE FUNCTION ml.tg_pickup_eta__update() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+    begin
+      
+      insert into ml.jobs as j (attachment_id, row_key, owner_id, is_new, enqueued_at)
+      select 1, n.id::text, coalesce(n.user_id, '00000000-0000-0000-0000-000000000000')::uuid, o.id is null, pg_catalog.clock_timestamp()
+      from new_rows as n left join old_rows as o on o.id = n.id where o.id is null or (n.origin_lat, n.origin_lng, n.dest_lat, n.dest_lng, n.kind, n.requested_at, n.estimate_seconds) is distinct from (o.origin_lat, o.origin_lng, o.dest_lat, o.dest_lng, o.kind, o.requested_at, o.estimate_seconds)
+      order by n.id
+      on conflict (attachment_id, row_key) do update set
+        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, is_background = false
+      where (j.owner_id, j.is_new, j.is_background) is distinct from (excluded.owner_id, j.is_new or excluded.is_new, false);
+      
+      if found and not pg_catalog.pg_try_advisory_xact_lock_shared(20261120, 1) then
+        perform pg_catalog.pg_notify('rowcast_jobs', '');
+      end if;
+      return null;
+    end
+    $$;
+
+CREATE FUNCTION ml.tg_predictions__broadcast() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.ungenerate(p_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET client_min_messages TO 'warning'
     AS -- as in sql/functions
 
 CREATE TABLE public.pickup_requests (
@@ -178,94 +516,6 @@ CREATE TABLE public.pickup_requests (
     CONSTRAINT pickup_requests_origin_lng_check CHECK (((origin_lng >= ('-180'::integer)::double precision) AND (origin_lng <= (180)::double precision))),
     CONSTRAINT pickup_requests_times_check CHECK ((completed_at >= picked_up_at))
 );
-
-CREATE FUNCTION ml.pickup_eta__input(t public.pickup_requests) RETURNS jsonb
-    LANGUAGE sql STABLE
-    SET search_path TO ''
-    AS $$select (
-    case when t.status not in ('completed', 'cancelled') then jsonb_build_object(
-      'origin_lat', t.origin_lat, 'origin_lng', t.origin_lng, 'dest_lat', t.dest_lat, 'dest_lng', t.dest_lng,
-      'kind', t.kind, 'estimate_seconds', t.estimate_seconds,
-      'requested_at', to_char(t.requested_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-    ) end
-  )::jsonb$$;
-
-CREATE FUNCTION ml.read_inputs(p_attachment ml.attachments, p_row_keys text[], p_lock boolean) RETURNS TABLE(row_key text, input jsonb)
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS -- as in sql/functions
-
-CREATE FUNCTION ml.reclaim_expired(p_limit integer) RETURNS integer
-    LANGUAGE sql
-    SET search_path TO ''
-    AS -- as in sql/functions
-
-CREATE FUNCTION ml.redrive(p_name text DEFAULT NULL::text, p_limit integer DEFAULT 1000) RETURNS bigint
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS -- as in sql/functions
-
-CREATE FUNCTION ml.send_wakeup() RETURNS bigint
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS -- as in sql/functions
-
-CREATE FUNCTION ml.settle(p_attachment ml.attachments, p_job_ids bigint[], p_fresh_ids bigint[], p_locked_keys text[], p_inputs jsonb[], p_results jsonb, p_model_version text) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS -- as in sql/functions
-
-CREATE FUNCTION ml.tg_pickup_eta__insert() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-    begin
-      insert into ml.jobs as j (attachment_id, row_key, owner_id, is_new)
-      select 1, n.id::text, n.user_id, true
-      from new_rows as n
-      
-      order by n.id::text collate "C"
-      on conflict (attachment_id, row_key) where token is null and not is_retry do update set
-        run_at = least(j.run_at, excluded.run_at), priority = least(j.priority, excluded.priority),
-        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, attempts = 0, deferrals = 0,
-        enqueued_at = case when excluded.is_new then excluded.enqueued_at else j.enqueued_at end;
-      if found then
-        perform ml.hint();
-      end if;
-      return null;
-    end
-    $$;
-
-CREATE FUNCTION ml.tg_pickup_eta__update() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-    begin
-      insert into ml.jobs as j (attachment_id, row_key, owner_id, is_new)
-      select 1, n.id::text, n.user_id, o.id is null
-      from new_rows as n
-      left join old_rows as o on o.id = n.id where o.id is null or (n.origin_lat, n.origin_lng, n.dest_lat, n.dest_lng, n.kind, n.requested_at, n.estimate_seconds) is distinct from (o.origin_lat, o.origin_lng, o.dest_lat, o.dest_lng, o.kind, o.requested_at, o.estimate_seconds)
-      order by n.id::text collate "C"
-      on conflict (attachment_id, row_key) where token is null and not is_retry do update set
-        run_at = least(j.run_at, excluded.run_at), priority = least(j.priority, excluded.priority),
-        owner_id = excluded.owner_id, is_new = j.is_new or excluded.is_new, attempts = 0, deferrals = 0,
-        enqueued_at = case when excluded.is_new then excluded.enqueued_at else j.enqueued_at end;
-      if found then
-        perform ml.hint();
-      end if;
-      return null;
-    end
-    $$;
-
-CREATE FUNCTION ml.tg_predictions__broadcast() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS -- as in sql/functions
-
-CREATE FUNCTION ml.yielding(p_job_ids bigint[]) RETURNS bigint[]
-    LANGUAGE sql
-    SET search_path TO ''
-    AS -- as in sql/functions
 
 CREATE FUNCTION private.advance_pickup(p_id uuid, p_status public.pickup_status) RETURNS public.pickup_requests
     LANGUAGE plpgsql SECURITY DEFINER
@@ -304,6 +554,16 @@ CREATE FUNCTION private.haversine_metres(p_origin_lat double precision, p_origin
 CREATE FUNCTION private.health_report() RETURNS public.health_report
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION private.prediction_status(p_prediction text, p_row_key text) RETURNS SETOF public.prediction_state
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
     AS -- as in sql/functions
 
 CREATE FUNCTION private.request_pickup(p_origin_lat double precision, p_origin_lng double precision, p_dest_lat double precision, p_dest_lng double precision, p_kind public.pickup_kind, p_client_key text) RETURNS public.pickup_requests
@@ -403,6 +663,20 @@ CREATE FUNCTION public.my_pickups() RETURNS SETOF public.pickup_requests
    ORDER BY r.requested_at DESC, r.id;
 END;
 
+CREATE FUNCTION public.prediction_status(p_prediction text DEFAULT NULL::text, p_row_key text DEFAULT NULL::text) RETURNS SETOF public.prediction_state
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    BEGIN ATOMIC
+ SELECT prediction_status.prediction,
+     prediction_status.row_key,
+     prediction_status.status,
+     prediction_status.reason,
+     prediction_status.attempts,
+     prediction_status.since,
+     prediction_status.next_try_at
+    FROM private.prediction_status(prediction_status.p_prediction, prediction_status.p_row_key) prediction_status(prediction, row_key, status, reason, attempts, since, next_try_at);
+END;
+
 CREATE FUNCTION public.quote_eta(p_origin_lat double precision, p_origin_lng double precision, p_dest_lat double precision, p_dest_lng double precision) RETURNS public.eta_quote
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
@@ -437,8 +711,20 @@ CREATE TABLE ml.backfills (
     attachment_id smallint NOT NULL,
     last_key text,
     enqueued bigint DEFAULT 0 NOT NULL,
+    total bigint DEFAULT 0 NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
+    moved_at timestamp with time zone DEFAULT now() NOT NULL,
     finished_at timestamp with time zone
+);
+
+CREATE TABLE ml.budgets (
+    model text NOT NULL,
+    scope text NOT NULL,
+    unit text NOT NULL,
+    per_day bigint NOT NULL,
+    CONSTRAINT budgets_per_day_check CHECK ((per_day >= 0)),
+    CONSTRAINT budgets_scope_check CHECK ((scope = ANY (ARRAY['model'::text, 'owner'::text]))),
+    CONSTRAINT budgets_unit_check CHECK ((unit = ANY (ARRAY['calls'::text, 'tokens'::text])))
 );
 
 CREATE TABLE ml.dead_letters (
@@ -462,53 +748,18 @@ ALTER TABLE ml.dead_letters ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 
 CREATE TABLE ml.jobs (
-    id bigint NOT NULL,
     attachment_id smallint NOT NULL,
-    row_key text NOT NULL COLLATE pg_catalog."C",
-    owner_id uuid,
+    is_background boolean DEFAULT false NOT NULL,
     is_new boolean DEFAULT false NOT NULL,
-    is_retry boolean DEFAULT false NOT NULL,
-    priority smallint DEFAULT 100 NOT NULL,
-    attempts smallint DEFAULT 0 NOT NULL,
-    deferrals smallint DEFAULT 0 NOT NULL,
+    owner_id uuid DEFAULT '00000000-0000-0000-0000-000000000000'::uuid NOT NULL,
     enqueued_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    run_at timestamp with time zone DEFAULT now() NOT NULL,
-    token uuid,
-    lease_until timestamp with time zone,
-    input_hash bytea,
-    CONSTRAINT jobs_lease_check CHECK (((token IS NULL) = (lease_until IS NULL)))
+    row_key text NOT NULL COLLATE pg_catalog."C"
 )
-WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='5000');
-
-ALTER TABLE ml.jobs ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
-    SEQUENCE NAME ml.jobs_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
-
-CREATE TABLE ml.models (
-    name text NOT NULL,
-    batch_size integer DEFAULT 64 NOT NULL,
-    timeout_ms integer DEFAULT 5000 NOT NULL,
-    lease_seconds real DEFAULT 15 NOT NULL,
-    max_attempts smallint DEFAULT 5 NOT NULL,
-    backoff_seconds real DEFAULT 2 NOT NULL,
-    breaker_until timestamp with time zone,
-    breaker_reason text,
-    CONSTRAINT models_backoff_seconds_check CHECK (((backoff_seconds >= (0)::double precision) AND (backoff_seconds <= (3600)::double precision))),
-    CONSTRAINT models_batch_size_check CHECK (((batch_size >= 1) AND (batch_size <= 10000))),
-    CONSTRAINT models_lease_seconds_check CHECK (((lease_seconds >= (0.5)::double precision) AND (lease_seconds <= (3600)::double precision))),
-    CONSTRAINT models_max_attempts_check CHECK (((max_attempts >= 1) AND (max_attempts <= 100))),
-    CONSTRAINT models_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{0,39}$'::text)),
-    CONSTRAINT models_timeout_ms_check CHECK (((timeout_ms >= 1) AND (timeout_ms <= 600000)))
-);
+WITH (fillfactor='90', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='5000');
 
 CREATE TABLE public.predictions (
     id bigint NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     prediction text NOT NULL,
     source_table text NOT NULL,
     row_key text NOT NULL COLLATE pg_catalog."C",
@@ -533,7 +784,7 @@ PARTITION BY RANGE (created_at);
 
 CREATE TABLE ml.predictions_default (
     id bigint NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     prediction text NOT NULL,
     source_table text NOT NULL,
     row_key text NOT NULL COLLATE pg_catalog."C",
@@ -555,6 +806,93 @@ CREATE TABLE ml.predictions_default (
     CONSTRAINT predictions_status_check CHECK ((status = ANY (ARRAY['done'::text, 'superseded'::text, 'failed'::text, 'cancelled'::text])))
 );
 
+CREATE TABLE ml.retries (
+    attachment_id smallint NOT NULL,
+    row_key text NOT NULL COLLATE pg_catalog."C",
+    owner_id uuid NOT NULL,
+    enqueued_at timestamp with time zone NOT NULL,
+    run_at timestamp with time zone NOT NULL,
+    is_new boolean NOT NULL,
+    is_background boolean NOT NULL,
+    attempts smallint NOT NULL,
+    deferrals smallint NOT NULL,
+    suspicion smallint NOT NULL,
+    reason text NOT NULL
+)
+WITH (fillfactor='90', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='5000');
+
+CREATE VIEW ml.queue WITH (security_invoker='true') AS
+ SELECT a.name AS prediction,
+    x.row_key,
+    NULLIF(x.owner_id, '00000000-0000-0000-0000-000000000000'::uuid) AS owner_id,
+    x.state,
+    x.is_background,
+    x.attempts,
+    x.reason,
+    x.enqueued_at,
+    x.run_at,
+    x.lease_until,
+    x.worker,
+    x.token
+   FROM (ml.attachments a
+     CROSS JOIN LATERAL ( SELECT j.row_key,
+            j.owner_id,
+            'pending'::text AS state,
+            j.is_background,
+            (0)::smallint AS attempts,
+            NULL::text AS reason,
+            j.enqueued_at,
+            j.enqueued_at AS run_at,
+            NULL::timestamp with time zone AS lease_until,
+            NULL::text AS worker,
+            NULL::uuid AS token
+           FROM ml.jobs j
+          WHERE (j.attachment_id = a.id)
+        UNION ALL
+         SELECT r.row_key,
+            r.owner_id,
+            'waiting'::text,
+            r.is_background,
+            r.attempts,
+            r.reason,
+            r.enqueued_at,
+            r.run_at,
+            NULL::timestamp with time zone,
+            NULL::text,
+            NULL::uuid
+           FROM ml.retries r
+          WHERE (r.attachment_id = a.id)
+        UNION ALL
+         SELECT j.row_key,
+            j.owner_id,
+            'running'::text,
+            j.is_background,
+            j.attempts,
+            NULL::text,
+            j.enqueued_at,
+            l.leased_at,
+            l.lease_until,
+            l.worker,
+            l.token
+           FROM (ml.leases l
+             CROSS JOIN LATERAL unnest(l.jobs) j(row_key, owner_id, enqueued_at, is_new, is_background, attempts, deferrals, suspicion, input_hash))
+          WHERE ((l.attachment_id = a.id) AND (j.row_key IS NOT NULL))) x);
+
+CREATE TABLE ml.queue_state (
+    id boolean DEFAULT true NOT NULL,
+    taken_at timestamp with time zone NOT NULL,
+    predictions jsonb NOT NULL,
+    CONSTRAINT queue_state_id_check CHECK (id)
+);
+
+CREATE TABLE ml.usage (
+    model text NOT NULL,
+    day date NOT NULL,
+    owner_id uuid,
+    calls bigint DEFAULT 0 NOT NULL,
+    tokens bigint DEFAULT 0 NOT NULL
+);
+
 CREATE TABLE ml.webhook_deliveries (
     id text NOT NULL,
     received_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -564,6 +902,8 @@ CREATE TABLE ml.webhook_deliveries (
 CREATE TABLE ml.workers (
     name text NOT NULL,
     models jsonb DEFAULT '{}'::jsonb NOT NULL,
+    activity jsonb DEFAULT '{}'::jsonb NOT NULL,
+    last_done_at timestamp with time zone,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     seen_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT workers_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200)))
@@ -614,20 +954,35 @@ ALTER TABLE ONLY ml.attachments
 ALTER TABLE ONLY ml.backfills
     ADD CONSTRAINT backfills_pkey PRIMARY KEY (attachment_id);
 
+ALTER TABLE ONLY ml.budgets
+    ADD CONSTRAINT budgets_pkey PRIMARY KEY (model, scope, unit);
+
 ALTER TABLE ONLY ml.dead_letters
     ADD CONSTRAINT dead_letters_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY ml.jobs
-    ADD CONSTRAINT jobs_pkey PRIMARY KEY (id);
+    ADD CONSTRAINT jobs_pkey PRIMARY KEY (attachment_id, row_key);
+
+ALTER TABLE ONLY ml.leases
+    ADD CONSTRAINT leases_pkey PRIMARY KEY (token);
 
 ALTER TABLE ONLY ml.models
     ADD CONSTRAINT models_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY public.predictions
-    ADD CONSTRAINT predictions_pkey PRIMARY KEY (id, created_at);
+    ADD CONSTRAINT predictions_pkey PRIMARY KEY (row_key, prediction, created_at, id);
 
 ALTER TABLE ONLY ml.predictions_default
-    ADD CONSTRAINT predictions_default_pkey PRIMARY KEY (id, created_at);
+    ADD CONSTRAINT predictions_default_pkey PRIMARY KEY (row_key, prediction, created_at, id);
+
+ALTER TABLE ONLY ml.queue_state
+    ADD CONSTRAINT queue_state_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY ml.retries
+    ADD CONSTRAINT retries_pkey PRIMARY KEY (attachment_id, row_key);
+
+ALTER TABLE ONLY ml.usage
+    ADD CONSTRAINT usage_model_day_owner_id_key UNIQUE NULLS NOT DISTINCT (model, day, owner_id);
 
 ALTER TABLE ONLY ml.webhook_deliveries
     ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id);
@@ -659,25 +1014,21 @@ CREATE INDEX attachments_source_table_idx ON ml.attachments USING btree (source_
 
 CREATE INDEX dead_letters_attachment_id_idx ON ml.dead_letters USING btree (attachment_id, row_key);
 
-CREATE INDEX jobs_due_idx ON ml.jobs USING btree (priority, run_at, id) WHERE (token IS NULL);
+CREATE INDEX jobs_turn_idx ON ml.jobs USING btree (attachment_id, is_background, owner_id, enqueued_at);
 
-CREATE INDEX jobs_lease_idx ON ml.jobs USING btree (lease_until) WHERE (token IS NOT NULL);
+CREATE INDEX leases_lease_until_idx ON ml.leases USING btree (lease_until);
 
-CREATE UNIQUE INDEX jobs_pending_key ON ml.jobs USING btree (attachment_id, row_key) WHERE ((token IS NULL) AND (NOT is_retry));
+CREATE INDEX predictions_created_at_idx ON ONLY public.predictions USING brin (created_at) WITH (pages_per_range='32');
 
-CREATE INDEX jobs_retry_idx ON ml.jobs USING btree (attachment_id, row_key) WHERE ((token IS NULL) AND is_retry);
+CREATE INDEX predictions_default_created_at_idx ON ml.predictions_default USING brin (created_at) WITH (pages_per_range='32');
 
-CREATE INDEX predictions_created_at_idx ON ONLY public.predictions USING btree (created_at DESC);
+CREATE INDEX predictions_owner_id_idx ON ONLY public.predictions USING btree (owner_id, created_at DESC) WHERE (owner_id IS NOT NULL);
 
-CREATE INDEX predictions_default_created_at_idx ON ml.predictions_default USING btree (created_at DESC);
+CREATE INDEX predictions_default_owner_id_created_at_idx ON ml.predictions_default USING btree (owner_id, created_at DESC) WHERE (owner_id IS NOT NULL);
 
-CREATE INDEX predictions_owner_id_idx ON ONLY public.predictions USING btree (owner_id, created_at DESC);
+CREATE INDEX retries_owner_id_idx ON ml.retries USING btree (attachment_id, owner_id, enqueued_at);
 
-CREATE INDEX predictions_default_owner_id_created_at_idx ON ml.predictions_default USING btree (owner_id, created_at DESC);
-
-CREATE INDEX predictions_row_idx ON ONLY public.predictions USING btree (prediction, row_key, created_at DESC);
-
-CREATE INDEX predictions_default_prediction_row_key_created_at_idx ON ml.predictions_default USING btree (prediction, row_key, created_at DESC);
+CREATE INDEX retries_run_at_idx ON ml.retries USING btree (attachment_id, run_at);
 
 CREATE INDEX webhook_deliveries_received_at_idx ON ml.webhook_deliveries USING btree (received_at);
 
@@ -693,13 +1044,13 @@ ALTER INDEX public.predictions_owner_id_idx ATTACH PARTITION ml.predictions_defa
 
 ALTER INDEX public.predictions_pkey ATTACH PARTITION ml.predictions_default_pkey;
 
-ALTER INDEX public.predictions_row_idx ATTACH PARTITION ml.predictions_default_prediction_row_key_created_at_idx;
-
 CREATE TRIGGER _100_broadcast AFTER INSERT ON public.predictions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ml.tg_predictions__broadcast();
 
 CREATE TRIGGER _100_guard_status BEFORE UPDATE ON public.pickup_requests FOR EACH ROW EXECUTE FUNCTION private.tg_pickup_requests__guard_status();
 
 CREATE TRIGGER _100_touch BEFORE UPDATE ON public.profiles FOR EACH ROW EXECUTE FUNCTION private.tg_profiles__touch();
+
+CREATE TRIGGER _800_predict_pickup_eta_delete AFTER DELETE ON public.pickup_requests REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION ml.tg_pickup_eta__delete();
 
 CREATE TRIGGER _800_predict_pickup_eta_insert AFTER INSERT ON public.pickup_requests REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION ml.tg_pickup_eta__insert();
 
@@ -711,8 +1062,14 @@ ALTER TABLE ONLY ml.attachments
 ALTER TABLE ONLY ml.backfills
     ADD CONSTRAINT backfills_attachment_id_fkey FOREIGN KEY (attachment_id) REFERENCES ml.attachments(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY ml.budgets
+    ADD CONSTRAINT budgets_model_fkey FOREIGN KEY (model) REFERENCES ml.models(name) ON DELETE CASCADE;
+
 ALTER TABLE ONLY ml.dead_letters
     ADD CONSTRAINT dead_letters_attachment_id_fkey FOREIGN KEY (attachment_id) REFERENCES ml.attachments(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY ml.usage
+    ADD CONSTRAINT usage_model_fkey FOREIGN KEY (model) REFERENCES ml.models(name) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.pickup_requests
     ADD CONSTRAINT pickup_requests_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
@@ -724,13 +1081,23 @@ ALTER TABLE ml.attachments ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ml.backfills ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE ml.budgets ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE ml.dead_letters ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ml.jobs ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE ml.leases ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE ml.models ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ml.predictions_default ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ml.queue_state ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ml.retries ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ml.usage ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ml.webhook_deliveries ENABLE ROW LEVEL SECURITY;
 
@@ -758,6 +1125,7 @@ CREATE POLICY "riders read their own pickups" ON public.pickup_requests FOR SELE
 
 -- On tables of the platform
 
+-- cron: rowcast-backfill, 10 seconds: select ml.advance_backfills()
 -- cron: rowcast-maintain, 7 * * * *: select ml.maintain()
 -- cron: rowcast-wakeup, 10 seconds: select ml.send_wakeup()
 CREATE POLICY "people hear their own channel" ON realtime.messages FOR SELECT TO authenticated USING (((extension = 'broadcast'::text) AND (( SELECT realtime.topic() AS topic) = ('user:'::text || (( SELECT auth.uid() AS uid))::text)) AND (topic = ( SELECT realtime.topic() AS topic))));

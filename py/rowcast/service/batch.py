@@ -18,8 +18,8 @@ Inputs = Sequence[Mapping[str, Any]]
 # A thread that hangs cannot be ended. This many, and the model is left alone until a restart.
 MAX_HUNG = 4
 
-# A provider's pause as short as this is waited for with the batch in hand, which keeps batches whole
-# and spares the queue; but not for longer than this for one batch.
+# A provider's pause as short as this is waited for with the batch in hand, which keeps it whole and
+# spares the queue; but not for longer than this for one batch.
 SHORT_PAUSE_SECONDS = 2.0
 PATIENCE_SECONDS = 10.0
 
