@@ -799,19 +799,30 @@ security invoker
 set search_path = ''
 as $$
 declare
+  v_first uuid;
   v_lanes uuid[];
 begin
+  -- Most often nobody or one alone waits, which two glances tell.
+  v_first := (
+    select j.owner_id from ml.jobs as j
+    where j.attachment_id = p_attachment_id and j.is_background = p_background
+      and (j.owner_id, j.enqueued_at) >= (p_next, p_floor) and j.enqueued_at >= p_floor
+    order by j.owner_id, j.enqueued_at
+    limit 1
+  );
+  if v_first is null then
+    return '{}';
+  end if;
+  if p_shut is null and not exists (
+    select from ml.jobs as j
+    where j.attachment_id = p_attachment_id and j.is_background = p_background
+      and j.owner_id > v_first and j.enqueued_at >= p_floor
+  ) then
+    return array[v_first];
+  end if;
+
   with recursive ahead as (
-    select x.owner_id, (p_shut is null or x.owner_id <> all (p_shut))::integer as n
-    from (
-      select (
-        select j.owner_id from ml.jobs as j
-        where j.attachment_id = p_attachment_id and j.is_background = p_background
-          and (j.owner_id, j.enqueued_at) >= (p_next, p_floor) and j.enqueued_at >= p_floor
-        order by j.owner_id, j.enqueued_at
-        limit 1
-      ) as owner_id
-    ) as x
+    select v_first as owner_id, (p_shut is null or v_first <> all (p_shut))::integer as n
     union all
     select x.owner_id, a.n + (p_shut is null or x.owner_id <> all (p_shut))::integer
     from ahead as a
@@ -969,7 +980,9 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 begin
-  if p_limit <= 0 then
+  if p_limit <= 0 or not exists (
+    select from ml.retries as r where r.attachment_id = p_attachment_id and r.run_at <= clock_timestamp()
+  ) then
     return;
   end if;
   -- The oldest that is ready says which suspicion travels.
@@ -978,9 +991,7 @@ begin
     select j.row_key
     from ml.leases as l
     cross join lateral unnest(l.jobs) as j
-    where l.attachment_id = p_attachment_id and exists (
-      select from ml.retries as r where r.attachment_id = p_attachment_id and r.run_at <= clock_timestamp()
-    )
+    where l.attachment_id = p_attachment_id
   ), ready as materialized (
     select r.row_key, r.suspicion, row_number() over (order by r.run_at) as n
     from ml.retries as r

@@ -16,19 +16,30 @@ security invoker
 set search_path = ''
 as $$
 declare
+  v_first uuid;
   v_lanes uuid[];
 begin
+  -- Most often nobody or one alone waits, which two glances tell.
+  v_first := (
+    select j.owner_id from ml.jobs as j
+    where j.attachment_id = p_attachment_id and j.is_background = p_background
+      and (j.owner_id, j.enqueued_at) >= (p_next, p_floor) and j.enqueued_at >= p_floor
+    order by j.owner_id, j.enqueued_at
+    limit 1
+  );
+  if v_first is null then
+    return '{}';
+  end if;
+  if p_shut is null and not exists (
+    select from ml.jobs as j
+    where j.attachment_id = p_attachment_id and j.is_background = p_background
+      and j.owner_id > v_first and j.enqueued_at >= p_floor
+  ) then
+    return array[v_first];
+  end if;
+
   with recursive ahead as (
-    select x.owner_id, (p_shut is null or x.owner_id <> all (p_shut))::integer as n
-    from (
-      select (
-        select j.owner_id from ml.jobs as j
-        where j.attachment_id = p_attachment_id and j.is_background = p_background
-          and (j.owner_id, j.enqueued_at) >= (p_next, p_floor) and j.enqueued_at >= p_floor
-        order by j.owner_id, j.enqueued_at
-        limit 1
-      ) as owner_id
-    ) as x
+    select v_first as owner_id, (p_shut is null or v_first <> all (p_shut))::integer as n
     union all
     select x.owner_id, a.n + (p_shut is null or x.owner_id <> all (p_shut))::integer
     from ahead as a

@@ -11,7 +11,9 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 begin
-  if p_limit <= 0 then
+  if p_limit <= 0 or not exists (
+    select from ml.retries as r where r.attachment_id = p_attachment_id and r.run_at <= clock_timestamp()
+  ) then
     return;
   end if;
   -- The oldest that is ready says which suspicion travels.
@@ -20,9 +22,7 @@ begin
     select j.row_key
     from ml.leases as l
     cross join lateral unnest(l.jobs) as j
-    where l.attachment_id = p_attachment_id and exists (
-      select from ml.retries as r where r.attachment_id = p_attachment_id and r.run_at <= clock_timestamp()
-    )
+    where l.attachment_id = p_attachment_id
   ), ready as materialized (
     select r.row_key, r.suspicion, row_number() over (order by r.run_at) as n
     from ml.retries as r
