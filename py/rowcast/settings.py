@@ -40,8 +40,10 @@ class Settings(BaseSettings):
     """Batches of one model in work at a time: while one is predicted, others come and go."""
     listen: bool = True
     """Sleep under LISTEN. Off behind a transaction-mode pooler, where it cannot work: then poll."""
-    poll_seconds: float = Field(default=1.0, gt=0, le=60)
-    """Longest sleep without a look at the queue."""
+    poll_seconds: float = Field(
+        default_factory=lambda given: 1.0 if given.get("listen", True) else 0.25, gt=0, le=60
+    )
+    """Longest sleep without a look at the queue: 1, or 0.25 where nothing can wake the service."""
     heartbeat_seconds: float = Field(default=5.0, gt=0, le=300)
     """Keep it at a third of the shortest lease or less."""
     drain_seconds: float = Field(default=10.0, ge=0, le=600)

@@ -317,3 +317,12 @@ async def test_a_heartbeat_says_how_much_was_done(notes: str, start: Start) -> N
         await settled(notes)
     ((last,),) = execute(notes, "select (private.health_report()).last_prediction_at is not null")
     assert last is True
+
+
+async def test_a_hand_that_comes_free_is_used_without_waiting_for_a_poll(
+    notes: str, start: Start
+) -> None:
+    async with start(concurrency=1, claim_limit=2, poll_seconds=30):
+        for _ in range(30):
+            execute(notes, "insert into public.notes (x) select 1 from generate_series(1, 20)")
+        await settled(notes)

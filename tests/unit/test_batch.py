@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -146,6 +147,46 @@ async def test_a_provider_that_is_away_is_asked_once_and_nobody_is_charged() -> 
     assert sorted(outcome.provider_faults) == list(range(8))
     assert {fault.retry_after for fault in outcome.provider_faults.values()} == {7}
     assert not outcome.item_faults
+
+
+class _Limited:
+    """Refuses some calls with a pause, then answers."""
+
+    name = "limited"
+    version = "1"
+
+    def __init__(self, refusals: int, pause: float) -> None:
+        self.refusals = refusals
+        self.pause = pause
+        self.sizes: list[int] = []
+
+    def predict(self, inputs: Sequence[Mapping[str, Any]]) -> list[Prediction]:
+        self.sizes.append(len(inputs))
+        if len(self.sizes) <= self.refusals:
+            raise ProviderFault("429", self.pause)
+        return [Prediction({"score": 1})] * len(inputs)
+
+
+async def test_a_short_pause_is_waited_for_with_the_whole_batch_in_hand() -> None:
+    model = _Limited(refusals=3, pause=0.02)
+    runner = LocalRunner(model, calls=1)
+    began = time.monotonic()
+    outcome = await runner.run([{}] * 8, seconds=1)
+    assert time.monotonic() - began >= 3 * 0.02
+    runner.close()
+    assert sorted(outcome.done) == list(range(8))
+    assert not outcome.provider_faults
+    assert model.sizes == [8, 8, 8, 8]
+
+
+async def test_patience_with_short_pauses_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rowcast.service.batch.PATIENCE_SECONDS", 0.05)
+    model = _Limited(refusals=1000, pause=0.02)
+    runner = LocalRunner(model, calls=1)
+    outcome = await runner.run([{}] * 8, seconds=1)
+    runner.close()
+    assert sorted(outcome.provider_faults) == list(range(8))
+    assert len(model.sizes) <= 4
 
 
 async def test_an_input_error_about_no_item_of_the_batch_is_any_error() -> None:

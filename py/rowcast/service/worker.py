@@ -170,12 +170,13 @@ class Worker:
 
     async def _turn(self, sleeper: Sleeper | None) -> None:
         """Claim once; with nothing to claim, wait for a free hand or sleep."""
+        # Before the hands are counted: one that comes free from here on is noticed below.
+        self._freed.clear()
         wanted = self._batches().values()
         if any(wanted) and await self._claim_and_start():
             return
         if not all(wanted):
             # Hands come free within a batch's time, most often sooner than it takes to fall asleep.
-            self._freed.clear()
             if await self._first_of([self._freed, self._stopping], 0.05):
                 return
         if sleeper is None:
@@ -199,7 +200,6 @@ class Worker:
     async def _sleep(self, sleeper: Sleeper) -> None:
         waiting = asyncio.ensure_future(sleeper.wait(self._poll_seconds))
         waiting.add_done_callback(lambda _: self._freed.set())
-        self._freed.clear()
         try:
             await self._first_of([self._freed, self._stopping], self._poll_seconds + 1)
         finally:
