@@ -55,8 +55,8 @@ def test_a_retry_that_was_overtaken_before_its_input_was_read_is_given_back(
     session.execute(
         """
         select ml.let_overtake(a, m, array[
-          (%s, null, clock_timestamp(), true, false, 2, 0, 0, null)::ml.owed,
-          ('another', null, clock_timestamp(), true, false, 2, 0, 0, null)::ml.owed
+          (%s, ml.nobody(), clock_timestamp(), true, false, 2, 0, 0, null)::ml.owed,
+          ('another', ml.nobody(), clock_timestamp(), true, false, 2, 0, 0, null)::ml.owed
         ]) as kept
         from ml.attachments as a join ml.models as m on m.name = a.model
         where a.name = 'pickup_eta'
