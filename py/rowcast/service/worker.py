@@ -175,10 +175,9 @@ class Worker:
         wanted = self._batches().values()
         if any(wanted) and await self._claim_and_start():
             return
-        if not all(wanted):
-            # Hands come free within a batch's time, most often sooner than it takes to fall asleep.
-            if await self._first_of([self._freed, self._stopping], 0.05):
-                return
+        # Hands come free within a batch's time, most often sooner than it takes to fall asleep.
+        if not all(wanted) and await self._first_of([self._freed, self._stopping], 0.05):
+            return
         if sleeper is None:
             await self._first_of([self._freed, self._stopping], self._poll_seconds)
         elif await sleeper.begin():
