@@ -287,9 +287,11 @@ class Sleeper:
 
     async def close(self) -> None:
         """Close the connection, and with it the lock."""
-        await self._connection.close()
         if self._ending is not None:
+            # First whoever waits on the socket: an event loop does not outlive one closed under it.
+            _hang_up(self._connection)
             await asyncio.gather(self._ending, return_exceptions=True)
+        await self._connection.close()
 
     async def _execute(self, query: str, parameters: dict[str, Any] | None = None) -> None:
         async with in_time(self._connection, self._limit):
