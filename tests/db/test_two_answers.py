@@ -52,17 +52,18 @@ def test_a_retry_that_was_overtaken_before_its_input_was_read_is_given_back(
     (pickup,) = pickups(session, make_user(session))
     if younger == "running":
         worker.claim_one()
-    session.execute(
+    ((kept,),) = session.execute(
         """
-        select ml.let_overtake(a, m, array[
+        select (select array_agg(k.row_key) from unnest(ml.let_overtake(a, m, array[
           (%s, ml.nobody(), clock_timestamp(), true, false, 2, 0, 0, null)::ml.owed,
           ('another', ml.nobody(), clock_timestamp(), true, false, 2, 0, 0, null)::ml.owed
-        ]) as kept
+        ])) as k)
         from ml.attachments as a join ml.models as m on m.name = a.model
         where a.name = 'pickup_eta'
         """,
         [str(pickup)],
-    )
+    ).fetchall()
+    assert kept == ["another"]
     found = session.execute(
         "select attempts, reason from ml.queue where row_key = %s and state = 'waiting'",
         [str(pickup)],
