@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -319,10 +319,33 @@ async def test_a_heartbeat_says_how_much_was_done(notes: str, start: Start) -> N
     assert last is True
 
 
-async def test_a_hand_that_comes_free_is_used_without_waiting_for_a_poll(
-    notes: str, start: Start
+ASLEEP = """
+select 1 from pg_locks
+where locktype = 'advisory' and mode = 'ExclusiveLock' and granted
+  and (classid, objid) = (20261120, 1)
+  and database = (select oid from pg_database where datname = current_database())
+"""
+
+
+async def test_a_hand_that_comes_free_while_falling_asleep_is_used_at_once(
+    notes: str, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with start(concurrency=1, claim_limit=2, poll_seconds=30):
-        for _ in range(30):
-            execute(notes, "insert into public.notes (x) select 1 from generate_series(1, 20)")
+    async with start(concurrency=1, poll_seconds=30) as (_, service):
+        model: FaultyModel = models.load("faulty")  # type: ignore[assignment]
+        execute(notes, "insert into public.notes (x, fault) values (1, 'hang')")
+        await until(lambda: bool(model.batches))
+        await settled(notes, ASLEEP)
+        claim, looks = service.database.claim, 0
+
+        async def claim_and_dawdle(limit: int, batches: dict[str, int], *rest: Any) -> Any:
+            nonlocal looks
+            found = await claim(limit, batches, *rest)
+            looks += batches["faulty"] == 0
+            if looks == 2:  # the last look before the sleep
+                model.release.set()
+                await until(lambda: service.worker._hands["faulty"].free == 1)
+            return found
+
+        monkeypatch.setattr(service.database, "claim", claim_and_dawdle)
+        execute(notes, "insert into public.notes (x) values (2)")
         await settled(notes)
