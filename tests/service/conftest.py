@@ -55,6 +55,19 @@ select ml.attach(
 );
 """
 
+# Another table, whose model is well.
+ECHOES = """
+create table public.echoes (id bigint primary key, x numeric, score numeric);
+create function public.apply_echo(p_row_keys text[], p_outputs jsonb[], p_version text)
+returns void language sql set search_path = '' as $$
+  update public.echoes as e set score = (o.output ->> 'score')::numeric
+  from unnest(p_row_keys, p_outputs) as o (row_key, output) where e.id = o.row_key::bigint
+$$;
+select ml.attach(
+  'echo_score', 'public.echoes', 'echo', 'to_jsonb(t)', array['x'], 'public.apply_echo'
+);
+"""
+
 
 @pytest.fixture
 def notes(fresh_db: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.service.conftest import ECHOES
 from tests.waiting import execute, wait_for_row
 
 if TYPE_CHECKING:
@@ -88,19 +89,7 @@ async def test_a_server_that_asks_for_a_pause_is_left_alone_and_others_go_on(
     notes: str, start: Start, server_url: str
 ) -> None:
     place(notes, "plain", f"{server_url}/fault/429-seconds")
-    execute(
-        notes,
-        """
-        create table public.echoes (id bigint primary key, x numeric, score numeric);
-        create function public.apply_echo(p_row_keys text[], p_outputs jsonb[], p_version text)
-        returns void language sql set search_path = '' as $$
-          update public.echoes as e set score = (o.output ->> 'score')::numeric
-          from unnest(p_row_keys, p_outputs) as o (row_key, output) where e.id = o.row_key::bigint
-        $$;
-        select ml.attach('echo_score', 'public.echoes', 'echo', 'to_jsonb(t)', array['x'],
-          'public.apply_echo');
-        """,
-    )
+    execute(notes, ECHOES)
     execute(notes, "insert into public.notes (x) select generate_series(1, 10)")
     execute(notes, "insert into public.echoes (id, x) select g, g from generate_series(1, 10) as g")
     async with start():

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from rowcast import models
+from tests.service.conftest import ECHOES
 from tests.waiting import execute, until, wait_for_row
 
 if TYPE_CHECKING:
@@ -267,19 +268,6 @@ async def test_without_listen_it_polls_and_shares_no_session_state(
             "select count(*) from pg_stat_activity"
             " where datname = current_database() and application_name like '% sleeper'",
         ) == [(0,)]
-
-
-ECHOES = """
-create table public.echoes (id bigint primary key, x numeric, score numeric);
-create function public.apply_echo(p_row_keys text[], p_outputs jsonb[], p_version text)
-returns void language sql set search_path = '' as $$
-  update public.echoes as e set score = (o.output ->> 'score')::numeric
-  from unnest(p_row_keys, p_outputs) as o (row_key, output) where e.id = o.row_key::bigint
-$$;
-select ml.attach(
-  'echo_score', 'public.echoes', 'echo', 'to_jsonb(t)', array['x'], 'public.apply_echo'
-);
-"""
 
 
 async def test_a_model_that_hangs_with_all_its_hands_holds_up_no_other(
