@@ -432,6 +432,7 @@ declare
   a ml.attachments;
   v_free text[];
   v_count bigint;
+  v_patience constant text := current_setting('lock_timeout');
 begin
   select * into strict a from ml.attachments where id = p_attachment_id;
   -- Keys come from outside (a webhook names them), so a key of the wrong type is no row rather than an error.
@@ -458,22 +459,33 @@ begin
   v_count := coalesce(cardinality(v_free), 0);
 
   if v_count < cardinality(p_row_keys) then
-    execute format(
-      $q$
-      insert into ml.retries as r (
-        attachment_id, row_key, owner_id, enqueued_at, run_at, is_new, is_background, attempts, deferrals, suspicion, reason
-      )
-      select $2, t.%1$I::text, coalesce(%2$s, ml.nobody()), clock_timestamp(), clock_timestamp() + interval '1 second', $4, $3,
-        0, 0, 0, 'row_busy'
-      from %3$s as t
-      where t.%1$I = any ($1::%4$s[]) and t.%1$I::text <> all ($5)
-      order by t.%1$I::text collate "C"
-      on conflict (attachment_id, row_key) do update set is_new = r.is_new or excluded.is_new
-      $q$,
-      a.key_column, case when a.owner_column is null then 'null::uuid' else format('t.%I', a.owner_column) end,
-      a.source_table, a.key_type
-    ) using p_row_keys, a.id, p_background, p_is_new, coalesce(v_free, '{}');
-    get diagnostics v_count = row_count;
+    -- Whoever gives back several leases in one transaction, and this, could each hold a key that the other waits for. This one
+    -- lets go of all of its own, and begins again.
+    loop
+      begin
+        perform set_config('lock_timeout', '100ms', true);
+        execute format(
+          $q$
+          insert into ml.retries as r (
+            attachment_id, row_key, owner_id, enqueued_at, run_at, is_new, is_background, attempts, deferrals, suspicion, reason
+          )
+          select $2, t.%1$I::text, coalesce(%2$s, ml.nobody()), clock_timestamp(), clock_timestamp() + interval '1 second', $4, $3,
+            0, 0, 0, 'row_busy'
+          from %3$s as t
+          where t.%1$I = any ($1::%4$s[]) and t.%1$I::text <> all ($5)
+          order by t.%1$I::text collate "C"
+          on conflict (attachment_id, row_key) do update set is_new = r.is_new or excluded.is_new
+          $q$,
+          a.key_column, case when a.owner_column is null then 'null::uuid' else format('t.%I', a.owner_column) end,
+          a.source_table, a.key_type
+        ) using p_row_keys, a.id, p_background, p_is_new, coalesce(v_free, '{}');
+        get diagnostics v_count = row_count;
+        perform set_config('lock_timeout', v_patience, true);
+        exit;
+      exception when lock_not_available then
+        null;
+      end;
+    end loop;
     v_count := v_count + coalesce(cardinality(v_free), 0);
   end if;
   if v_count > 0 then
@@ -1023,27 +1035,41 @@ $$;
 comment on function ml.take_retries(smallint, integer, uuid[]) is 'Takes at most p_limit due retries of an attachment, all under the same suspicion.';
 -- end file
 
--- file: sql/functions/ml/count_due_retries.sql
-create or replace function ml.count_due_retries(p_attachment_id smallint, p_most integer)
+-- file: sql/functions/ml/count_ready_retries.sql
+-- The conditions of ml.take_retries: one that it would pass over must keep no fresh job waiting, least of all the one that it
+-- waits for itself.
+create or replace function ml.count_ready_retries(p_attachment_id smallint, p_most integer, p_shut uuid[])
 returns integer
 language plpgsql
 stable
 security invoker
 set search_path = ''
+set enable_seqscan = off
 as $$
 begin
   return (
+    with running as materialized (
+      select j.row_key
+      from ml.leases as l
+      cross join lateral unnest(l.jobs) as j
+      where l.attachment_id = p_attachment_id
+    )
     select count(*)
     from (
       select from ml.retries as r
-      where r.attachment_id = p_attachment_id and r.run_at <= clock_timestamp()
+      where r.attachment_id = p_attachment_id and r.run_at <= clock_timestamp() and r.owner_id <> all (p_shut)
+        and not exists (
+          select from ml.jobs as j where j.attachment_id = r.attachment_id and j.row_key = r.row_key
+        )
+        and not exists (select from running as x where x.row_key = r.row_key)
       limit p_most
-    ) as due
+    ) as ready
   );
 end
 $$;
 
-comment on function ml.count_due_retries(smallint, integer) is 'How many retries of an attachment are due; counts to p_most.';
+comment on function ml.count_ready_retries(smallint, integer, uuid[]) is
+  'How many retries of an attachment a claim could take, but for those of these owners; counts to p_most.';
 -- end file
 
 -- file: sql/functions/ml/absorb_retries.sql
@@ -1539,10 +1565,10 @@ begin
     v_version := coalesce((v_due.m).version, p_models ->> (v_due.m).name);
 
     -- Fresh jobs first: they take retries of their rows along, so that no row is in two batches of one claim. Where calls are
-    -- limited, those of due retries are kept for them.
+    -- limited, those of retries that are ready are kept for them.
     v_fresh := ml.take_fresh(
       (v_due.a).id,
-      v_limit - case when v_shut is null then 0 else ml.count_due_retries((v_due.a).id, least(v_limit, v_size)) end,
+      v_limit - case when v_shut is null then 0 else ml.count_ready_retries((v_due.a).id, least(v_limit, v_size), v_shut) end,
       v_shut
     );
     v_retries := array(

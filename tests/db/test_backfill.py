@@ -145,3 +145,27 @@ def test_a_row_that_is_deleted_meanwhile_stops_no_backfill(
     claimed = {job.row_key for job in Worker(session, {"eta": "1"}).claim()}
     assert claimed == {str(p) for p in kept}
     assert owed(session, "pending", "waiting") == []
+
+
+def test_a_backfill_of_locked_rows_lets_whoever_gives_back_go_first(
+    connect: Callable[[], Connection],
+) -> None:
+    session, writer, giver, filler = (connect() for _ in range(4))
+    first, last = sorted(pickups(session, make_user(session), 2), key=str)
+    no_jobs(session)
+    give_back = (
+        "insert into ml.retries as r"
+        " select id, %s, ml.nobody(), now(), now(), false, false, 0, 0, 0, 'test'"
+        " from ml.attachments"
+        " on conflict (attachment_id, row_key) do update set is_new = r.is_new"
+    )
+    backfill = "select ml.backfill('pickup_eta', p_restart => true)"
+    with writer.transaction():
+        writer.execute("select from public.pickup_requests for update")
+        giver.execute("begin")
+        giver.execute(give_back, [str(last)])
+        with in_background(session, filler, lambda: filler.execute(backfill)) as filling:
+            giver.execute(give_back, [str(first)])
+            giver.execute("commit")
+        filling.result()
+    assert sorted(owed(session, "waiting")) == [str(first), str(last)]

@@ -207,6 +207,44 @@ def test_nor_do_their_retries(db: Connection, rider: UUID, other: UUID, worker: 
     assert len(owed(db, "waiting")) == 4
 
 
+def test_retries_that_wait_for_a_fresh_job_keep_no_room_from_it(
+    db: Connection, rider: UUID, worker: Worker
+) -> None:
+    rows = pickups(db, rider, 4)
+    come_back(db)
+    for row in rows:
+        edit(db, row, 50)
+    allow(db, 100, scope="owner")
+    assert len(worker.claim(limit=4)) == 4
+    assert owed(db, "pending", "waiting") == []
+
+
+def test_retries_of_a_spent_owner_keep_no_room_from_others(
+    db: Connection, rider: UUID, other: UUID, worker: Worker
+) -> None:
+    pickups(db, rider, 4)
+    allow(db, 4, scope="owner")
+    worker.fail(*worker.claim(), fault="item")
+    due_now(db)
+    theirs = pickups(db, other, 2)
+    assert {job.row_key for job in worker.claim(limit=4)} == {str(p) for p in theirs}
+
+
+def test_retries_of_running_rows_keep_no_room_from_others(
+    db: Connection, rider: UUID, worker: Worker
+) -> None:
+    rows = pickups(db, rider, 4)
+    come_back(db)
+    allow(db, 100)
+    for row in rows:
+        edit(db, row, 50)
+    db.execute("create table public.kept as select * from ml.retries")
+    assert len(worker.claim(limit=4)) == 4
+    db.execute("insert into ml.retries select * from public.kept")
+    fresh = pickups(db, rider, 2)
+    assert {job.row_key for job in worker.claim(limit=4)} == {str(p) for p in fresh}
+
+
 def test_rows_of_nobody_have_no_budget_of_their_own(notes: Connection) -> None:
     notes.execute("insert into public.notes select n, 'x' from generate_series(1, 5) as n")
     notes.execute("insert into ml.budgets values ('echo', 'owner', 'calls', 2)")

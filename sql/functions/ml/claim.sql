@@ -62,10 +62,10 @@ begin
     v_version := coalesce((v_due.m).version, p_models ->> (v_due.m).name);
 
     -- Fresh jobs first: they take retries of their rows along, so that no row is in two batches of one claim. Where calls are
-    -- limited, those of due retries are kept for them.
+    -- limited, those of retries that are ready are kept for them.
     v_fresh := ml.take_fresh(
       (v_due.a).id,
-      v_limit - case when v_shut is null then 0 else ml.count_due_retries((v_due.a).id, least(v_limit, v_size)) end,
+      v_limit - case when v_shut is null then 0 else ml.count_ready_retries((v_due.a).id, least(v_limit, v_size), v_shut) end,
       v_shut
     );
     v_retries := array(

@@ -16,6 +16,7 @@ declare
   a ml.attachments;
   v_free text[];
   v_count bigint;
+  v_patience constant text := current_setting('lock_timeout');
 begin
   select * into strict a from ml.attachments where id = p_attachment_id;
   -- Keys come from outside (a webhook names them), so a key of the wrong type is no row rather than an error.
@@ -42,22 +43,33 @@ begin
   v_count := coalesce(cardinality(v_free), 0);
 
   if v_count < cardinality(p_row_keys) then
-    execute format(
-      $q$
-      insert into ml.retries as r (
-        attachment_id, row_key, owner_id, enqueued_at, run_at, is_new, is_background, attempts, deferrals, suspicion, reason
-      )
-      select $2, t.%1$I::text, coalesce(%2$s, ml.nobody()), clock_timestamp(), clock_timestamp() + interval '1 second', $4, $3,
-        0, 0, 0, 'row_busy'
-      from %3$s as t
-      where t.%1$I = any ($1::%4$s[]) and t.%1$I::text <> all ($5)
-      order by t.%1$I::text collate "C"
-      on conflict (attachment_id, row_key) do update set is_new = r.is_new or excluded.is_new
-      $q$,
-      a.key_column, case when a.owner_column is null then 'null::uuid' else format('t.%I', a.owner_column) end,
-      a.source_table, a.key_type
-    ) using p_row_keys, a.id, p_background, p_is_new, coalesce(v_free, '{}');
-    get diagnostics v_count = row_count;
+    -- Whoever gives back several leases in one transaction, and this, could each hold a key that the other waits for. This one
+    -- lets go of all of its own, and begins again.
+    loop
+      begin
+        perform set_config('lock_timeout', '100ms', true);
+        execute format(
+          $q$
+          insert into ml.retries as r (
+            attachment_id, row_key, owner_id, enqueued_at, run_at, is_new, is_background, attempts, deferrals, suspicion, reason
+          )
+          select $2, t.%1$I::text, coalesce(%2$s, ml.nobody()), clock_timestamp(), clock_timestamp() + interval '1 second', $4, $3,
+            0, 0, 0, 'row_busy'
+          from %3$s as t
+          where t.%1$I = any ($1::%4$s[]) and t.%1$I::text <> all ($5)
+          order by t.%1$I::text collate "C"
+          on conflict (attachment_id, row_key) do update set is_new = r.is_new or excluded.is_new
+          $q$,
+          a.key_column, case when a.owner_column is null then 'null::uuid' else format('t.%I', a.owner_column) end,
+          a.source_table, a.key_type
+        ) using p_row_keys, a.id, p_background, p_is_new, coalesce(v_free, '{}');
+        get diagnostics v_count = row_count;
+        perform set_config('lock_timeout', v_patience, true);
+        exit;
+      exception when lock_not_available then
+        null;
+      end;
+    end loop;
     v_count := v_count + coalesce(cardinality(v_free), 0);
   end if;
   if v_count > 0 then
