@@ -1,15 +1,15 @@
--- Everybody signed in reads and renames their own profile; rows are made by the sign-up trigger only.
+-- Everybody signed in reads and changes their own profile; rows are made by the sign-up trigger only. Holders of users.read see all.
 revoke all on public.profiles from anon, authenticated, service_role;
 grant select on public.profiles to authenticated, service_role;
-grant update (display_name) on public.profiles to authenticated, service_role;
+grant update (display_name, username, avatar_url, locale, time_zone) on public.profiles to authenticated, service_role;
 
 drop policy if exists "people read their own profile" on public.profiles;
 create policy "people read their own profile" on public.profiles
 for select to authenticated
-using (id = (select auth.uid()));
+using (id = (select auth.uid()) or (select private.has_permission('users.read')));
 
-drop policy if exists "people rename their own profile" on public.profiles;
-create policy "people rename their own profile" on public.profiles
+drop policy if exists "people change their own profile" on public.profiles;
+create policy "people change their own profile" on public.profiles
 for update to authenticated
 using (id = (select auth.uid()))
 with check (id = (select auth.uid()));

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 _EMPTY = (
+    "alter table public.user_roles disable trigger user",  # the last admin would stay
     "delete from auth.users",
+    "alter table public.user_roles enable trigger user",
     "delete from ml.jobs",
     "delete from ml.leases",
     "delete from ml.retries",

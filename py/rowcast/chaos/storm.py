@@ -20,8 +20,8 @@ SERVICES = 2
 WRITERS = 3
 MEAN_PAUSE = 0.07
 AIMED = 0.5
-"""The share of kills that wait for a call of the model. The others come whenever they come, which on a slow machine is often
-before a service has begun."""
+"""The share of kills that wait for a call of the model. The others come whenever they come, which
+on a slow machine is often before a service has begun."""
 
 
 @dataclass(slots=True)

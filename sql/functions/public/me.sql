@@ -1,21 +1,11 @@
 create or replace function public.me()
-returns public.profiles
-language plpgsql
+returns public.account
+language sql
 stable
 security invoker
 set search_path = ''
-as $$
-declare
-  v_profile public.profiles;
-begin
-  select p.* into v_profile from public.profiles as p where p.id = (select auth.uid());
-  if not found then
-    raise sqlstate 'PT404' using
-      message = 'You have no profile yet.', detail = 'PROFILE_NOT_FOUND', hint = 'Call sync_profile() once.';
-  end if;
-  return v_profile;
-end
-$$;
+return private.me();
 
-comment on function public.me() is E'My profile\n\nThe signed-in person''s own profile.';
+comment on function public.me() is
+  E'My account\n\nThe signed-in person''s own account and profile, with the roles and permissions held now. For what to show; what one may do is decided anew by each request.';
 grant execute on function public.me() to authenticated;
