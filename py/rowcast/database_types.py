@@ -18,6 +18,30 @@ PublicPickupKind: TypeAlias = Literal["ride", "parcel", "pool"]
 
 PublicPickupStatus: TypeAlias = Literal["requested", "assigned", "picked_up", "completed", "cancelled"]
 
+class PublicAppRoles(BaseModel):
+    description: str = Field(alias="description")
+    name: str = Field(alias="name")
+
+class PublicAppRolesInsert(TypedDict):
+    description: Annotated[str, Field(alias="description")]
+    name: Annotated[str, Field(alias="name")]
+
+class PublicAppRolesUpdate(TypedDict):
+    description: NotRequired[Annotated[str, Field(alias="description")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+
+class PublicPermissions(BaseModel):
+    description: str = Field(alias="description")
+    name: str = Field(alias="name")
+
+class PublicPermissionsInsert(TypedDict):
+    description: Annotated[str, Field(alias="description")]
+    name: Annotated[str, Field(alias="name")]
+
+class PublicPermissionsUpdate(TypedDict):
+    description: NotRequired[Annotated[str, Field(alias="description")]]
+    name: NotRequired[Annotated[str, Field(alias="name")]]
+
 class PublicPickupRequests(BaseModel):
     cancel_reason: Optional[str] = Field(alias="cancel_reason")
     cancelled_at: Optional[datetime.datetime] = Field(alias="cancelled_at")
@@ -175,26 +199,88 @@ class PublicPredictionsUpdate(TypedDict):
     status: NotRequired[Annotated[str, Field(alias="status")]]
 
 class PublicProfiles(BaseModel):
+    avatar_url: Optional[str] = Field(alias="avatar_url")
     created_at: datetime.datetime = Field(alias="created_at")
     display_name: Optional[str] = Field(alias="display_name")
     id: uuid.UUID = Field(alias="id")
+    locale: Optional[str] = Field(alias="locale")
+    time_zone: Optional[str] = Field(alias="time_zone")
     updated_at: datetime.datetime = Field(alias="updated_at")
+    username: Optional[str] = Field(alias="username")
 
 class PublicProfilesInsert(TypedDict):
+    avatar_url: NotRequired[Annotated[Optional[str], Field(alias="avatar_url")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     display_name: NotRequired[Annotated[Optional[str], Field(alias="display_name")]]
     id: Annotated[uuid.UUID, Field(alias="id")]
+    locale: NotRequired[Annotated[Optional[str], Field(alias="locale")]]
+    time_zone: NotRequired[Annotated[Optional[str], Field(alias="time_zone")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    username: NotRequired[Annotated[Optional[str], Field(alias="username")]]
 
 class PublicProfilesUpdate(TypedDict):
+    avatar_url: NotRequired[Annotated[Optional[str], Field(alias="avatar_url")]]
     created_at: NotRequired[Annotated[datetime.datetime, Field(alias="created_at")]]
     display_name: NotRequired[Annotated[Optional[str], Field(alias="display_name")]]
     id: NotRequired[Annotated[uuid.UUID, Field(alias="id")]]
+    locale: NotRequired[Annotated[Optional[str], Field(alias="locale")]]
+    time_zone: NotRequired[Annotated[Optional[str], Field(alias="time_zone")]]
     updated_at: NotRequired[Annotated[datetime.datetime, Field(alias="updated_at")]]
+    username: NotRequired[Annotated[Optional[str], Field(alias="username")]]
+
+class PublicRolePermissions(BaseModel):
+    permission: str = Field(alias="permission")
+    role: str = Field(alias="role")
+
+class PublicRolePermissionsInsert(TypedDict):
+    permission: Annotated[str, Field(alias="permission")]
+    role: Annotated[str, Field(alias="role")]
+
+class PublicRolePermissionsUpdate(TypedDict):
+    permission: NotRequired[Annotated[str, Field(alias="permission")]]
+    role: NotRequired[Annotated[str, Field(alias="role")]]
+
+class PublicUserRoles(BaseModel):
+    expires_at: Optional[datetime.datetime] = Field(alias="expires_at")
+    granted_at: datetime.datetime = Field(alias="granted_at")
+    granted_by: Optional[uuid.UUID] = Field(alias="granted_by")
+    role: str = Field(alias="role")
+    user_id: uuid.UUID = Field(alias="user_id")
+
+class PublicUserRolesInsert(TypedDict):
+    expires_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="expires_at")]]
+    granted_at: NotRequired[Annotated[datetime.datetime, Field(alias="granted_at")]]
+    granted_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="granted_by")]]
+    role: Annotated[str, Field(alias="role")]
+    user_id: Annotated[uuid.UUID, Field(alias="user_id")]
+
+class PublicUserRolesUpdate(TypedDict):
+    expires_at: NotRequired[Annotated[Optional[datetime.datetime], Field(alias="expires_at")]]
+    granted_at: NotRequired[Annotated[datetime.datetime, Field(alias="granted_at")]]
+    granted_by: NotRequired[Annotated[Optional[uuid.UUID], Field(alias="granted_by")]]
+    role: NotRequired[Annotated[str, Field(alias="role")]]
+    user_id: NotRequired[Annotated[uuid.UUID, Field(alias="user_id")]]
 
 
 
 
+
+class PublicAccount(BaseModel):
+    id: Optional[uuid.UUID] = Field(alias="id")
+    email: Optional[str] = Field(alias="email")
+    phone: Optional[str] = Field(alias="phone")
+    display_name: Optional[str] = Field(alias="display_name")
+    username: Optional[str] = Field(alias="username")
+    avatar_url: Optional[str] = Field(alias="avatar_url")
+    locale: Optional[str] = Field(alias="locale")
+    time_zone: Optional[str] = Field(alias="time_zone")
+    roles: Optional[List[str]] = Field(alias="roles")
+    permissions: Optional[List[str]] = Field(alias="permissions")
+    confirmed: Optional[bool] = Field(alias="confirmed")
+    last_sign_in_at: Optional[datetime.datetime] = Field(alias="last_sign_in_at")
+    banned_until: Optional[datetime.datetime] = Field(alias="banned_until")
+    created_at: Optional[datetime.datetime] = Field(alias="created_at")
+    updated_at: Optional[datetime.datetime] = Field(alias="updated_at")
 
 class PublicEtaQuote(BaseModel):
     eta_seconds: Optional[int] = Field(alias="eta_seconds")
@@ -232,3 +318,9 @@ class PublicPredictionState(BaseModel):
     attempts: Optional[int] = Field(alias="attempts")
     since: Optional[datetime.datetime] = Field(alias="since")
     next_try_at: Optional[datetime.datetime] = Field(alias="next_try_at")
+
+class PublicUserPage(BaseModel):
+    total: Optional[int] = Field(alias="total")
+    page: Optional[int] = Field(alias="page")
+    page_size: Optional[int] = Field(alias="page_size")
+    users: Optional[List[PublicAccount]] = Field(alias="users")

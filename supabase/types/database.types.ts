@@ -5,7 +5,35 @@ export type Database = {
   
   "public": {
           Tables: {
-            "pickup_requests": {
+            "app_roles": {
+                  Row: {
+                    "description": string,"name": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "description": string,"name": string
+                  }
+                  Update: {
+                    "description"?: string,"name"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"permissions": {
+                  Row: {
+                    "description": string,"name": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "description": string,"name": string
+                  }
+                  Update: {
+                    "description"?: string,"name"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"pickup_requests": {
                   Row: {
                     "cancel_reason": string | null,"cancelled_at": string | null,"client_key": string,"completed_at": string | null,"dest_lat": number,"dest_lng": number,"estimate_seconds": number,"eta_high_seconds": number | null,"eta_low_seconds": number | null,"eta_model_version": string | null,"eta_seconds": number,"eta_source": string,"id": string,"kind": Database["public"]['Enums']["pickup_kind"],"origin_lat": number,"origin_lng": number,"picked_up_at": string | null,"requested_at": string,"status": Database["public"]['Enums']["pickup_status"],"updated_at": string,"user_id": string
                   }
@@ -49,17 +77,63 @@ export type Database = {
                   ]
                 },"profiles": {
                   Row: {
-                    "created_at": string,"display_name": string | null,"id": string,"updated_at": string
+                    "avatar_url": string | null,"created_at": string,"display_name": string | null,"id": string,"locale": string | null,"time_zone": string | null,"updated_at": string,"username": string | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "created_at"?: string,"display_name"?: string | null,"id": string,"updated_at"?: string
+                    "avatar_url"?: string | null,"created_at"?: string,"display_name"?: string | null,"id": string,"locale"?: string | null,"time_zone"?: string | null,"updated_at"?: string,"username"?: string | null
                   }
                   Update: {
-                    "created_at"?: string,"display_name"?: string | null,"id"?: string,"updated_at"?: string
+                    "avatar_url"?: string | null,"created_at"?: string,"display_name"?: string | null,"id"?: string,"locale"?: string | null,"time_zone"?: string | null,"updated_at"?: string,"username"?: string | null
                   }
                   Relationships: [
                     
+                  ]
+                },"role_permissions": {
+                  Row: {
+                    "permission": string,"role": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "permission": string,"role": string
+                  }
+                  Update: {
+                    "permission"?: string,"role"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "role_permissions_permission_fkey"
+      columns: ["permission"]
+isOneToOne: false
+      referencedRelation: "permissions"
+      referencedColumns: ["name"]
+    },{
+      foreignKeyName: "role_permissions_role_fkey"
+      columns: ["role"]
+isOneToOne: false
+      referencedRelation: "app_roles"
+      referencedColumns: ["name"]
+    }
+                  ]
+                },"user_roles": {
+                  Row: {
+                    "expires_at": string | null,"granted_at": string,"granted_by": string | null,"role": string,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "expires_at"?: string | null,"granted_at"?: string,"granted_by"?: string | null,"role": string,"user_id": string
+                  }
+                  Update: {
+                    "expires_at"?: string | null,"granted_at"?: string,"granted_by"?: string | null,"role"?: string,"user_id"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "user_roles_role_fkey"
+      columns: ["role"]
+isOneToOne: false
+      referencedRelation: "app_roles"
+      referencedColumns: ["name"]
+    }
                   ]
                 }
           }
@@ -67,7 +141,15 @@ export type Database = {
             [_ in never]: never
           }
           Functions: {
-            "advance_pickup":
+            "admin_update_user":
+{ Args: { "p_changes": Json,"p_user_id": string }; Returns: Database["public"]['CompositeTypes']["account"]
+                          SetofOptions: {
+        from: "*"
+        to: "account"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
+"advance_pickup":
 { Args: { "p_id": string,"p_status": Database["public"]['Enums']["pickup_status"] }; Returns: {
               "cancel_reason": string | null,
 "cancelled_at": string | null,
@@ -157,6 +239,14 @@ export type Database = {
         isOneToOne: true
         isSetofReturn: false
       } },
+"get_user":
+{ Args: { "p_user_id": string }; Returns: Database["public"]['CompositeTypes']["account"]
+                          SetofOptions: {
+        from: "*"
+        to: "account"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
 "health":
 { Args: Record<PropertyKey, never>; Returns: Database["public"]['CompositeTypes']["health_status"]
                           SetofOptions: {
@@ -178,16 +268,19 @@ export type Database = {
               "message": string
             }[]
                            },
-"me":
-{ Args: Record<PropertyKey, never>; Returns: {
-              "created_at": string,
-"display_name": string | null,
-"id": string,
-"updated_at": string
-            }
+"list_users":
+{ Args: { "p_page"?: number,"p_page_size"?: number,"p_search"?: string }; Returns: Database["public"]['CompositeTypes']["user_page"]
                           SetofOptions: {
         from: "*"
-        to: "profiles"
+        to: "user_page"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
+"me":
+{ Args: Record<PropertyKey, never>; Returns: Database["public"]['CompositeTypes']["account"]
+                          SetofOptions: {
+        from: "*"
+        to: "account"
         isOneToOne: true
         isSetofReturn: false
       } },
@@ -267,16 +360,31 @@ export type Database = {
         isOneToOne: true
         isSetofReturn: false
       } },
+"set_role":
+{ Args: { "p_expires_at"?: string,"p_granted"?: boolean,"p_role": string,"p_user_id": string }; Returns: (string)[]
+                           },
 "sync_profile":
 { Args: Record<PropertyKey, never>; Returns: {
-              "created_at": string,
+              "avatar_url": string | null,
+"created_at": string,
 "display_name": string | null,
 "id": string,
-"updated_at": string
+"locale": string | null,
+"time_zone": string | null,
+"updated_at": string,
+"username": string | null
             }
                           SetofOptions: {
         from: "*"
         to: "profiles"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
+"update_me":
+{ Args: { "p_changes": Json }; Returns: Database["public"]['CompositeTypes']["account"]
+                          SetofOptions: {
+        from: "*"
+        to: "account"
         isOneToOne: true
         isSetofReturn: false
       } }
@@ -285,7 +393,9 @@ export type Database = {
             "pickup_kind": "ride"|"parcel"|"pool","pickup_status": "requested"|"assigned"|"picked_up"|"completed"|"cancelled"
           }
           CompositeTypes: {
-            "eta_quote": {
+            "account": {
+                        "id": string | null,"email": string | null,"phone": string | null,"display_name": string | null,"username": string | null,"avatar_url": string | null,"locale": string | null,"time_zone": string | null,"roles": (string)[] | null,"permissions": (string)[] | null,"confirmed": boolean | null,"last_sign_in_at": string | null,"banned_until": string | null,"created_at": string | null,"updated_at": string | null
+                      },"eta_quote": {
                         "eta_seconds": number | null,"distance_metres": number | null,"eta_source": string | null
                       },"health_report": {
                         "status": string | null,"service": string | null,"database": string | null,"queue_depth": number | null,"oldest_job_seconds": number | null,"workers_alive": number | null,"last_heartbeat_at": string | null,"last_prediction_at": string | null,"checked_at": string | null,"pending": number | null,"background": number | null,"waiting": number | null,"running": number | null,"per_second": number | null,"dead_letters": number | null,"predictions": Json | null
@@ -293,6 +403,8 @@ export type Database = {
                         "status": string | null,"service": string | null,"checked_at": string | null
                       },"prediction_state": {
                         "prediction": string | null,"row_key": string | null,"status": string | null,"reason": string | null,"attempts": number | null,"since": string | null,"next_try_at": string | null
+                      },"user_page": {
+                        "total": number | null,"page": number | null,"page_size": number | null,"users": (Database["public"]['CompositeTypes']["account"])[] | null
                       }
           }
         }

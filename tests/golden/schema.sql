@@ -24,6 +24,24 @@ CREATE TYPE ml.owed AS (
 	input_hash bytea
 );
 
+CREATE TYPE public.account AS (
+	id uuid,
+	email text,
+	phone text,
+	display_name text,
+	username text,
+	avatar_url text,
+	locale text,
+	time_zone text,
+	roles text[],
+	permissions text[],
+	confirmed boolean,
+	last_sign_in_at timestamp with time zone,
+	banned_until timestamp with time zone,
+	created_at timestamp with time zone,
+	updated_at timestamp with time zone
+);
+
 CREATE TYPE public.eta_quote AS (
 	eta_seconds integer,
 	distance_metres integer,
@@ -77,6 +95,13 @@ CREATE TYPE public.prediction_state AS (
 	attempts integer,
 	since timestamp with time zone,
 	next_try_at timestamp with time zone
+);
+
+CREATE TYPE public.user_page AS (
+	total bigint,
+	page integer,
+	page_size integer,
+	users public.account[]
 );
 
 CREATE FUNCTION ml.absorb_retries(p_attachment_id smallint, p_jobs ml.owed[]) RETURNS ml.owed[]
@@ -152,14 +177,15 @@ CREATE FUNCTION ml.commit(p_token uuid, p_outputs jsonb, p_model_version text, p
     SET plan_cache_mode TO 'force_generic_plan'
     AS -- as in sql/functions
 
-CREATE FUNCTION ml.count_due_retries(p_attachment_id smallint, p_most integer) RETURNS integer
-    LANGUAGE plpgsql STABLE
-    SET search_path TO ''
-    AS -- as in sql/functions
-
 CREATE FUNCTION ml.count_queue() RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION ml.count_ready_retries(p_attachment_id smallint, p_most integer, p_shut uuid[]) RETURNS integer
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
     AS -- as in sql/functions
 
 CREATE FUNCTION ml.detach(p_name text) RETURNS boolean
@@ -483,6 +509,16 @@ CREATE FUNCTION ml.ungenerate(p_name text) RETURNS void
     SET client_min_messages TO 'warning'
     AS -- as in sql/functions
 
+CREATE FUNCTION private.accounts(p_user_ids uuid[]) RETURNS SETOF public.account
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION private.admin_update_user(p_user_id uuid, p_changes jsonb) RETURNS public.account
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
 CREATE TABLE public.pickup_requests (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
     user_id uuid NOT NULL,
@@ -536,6 +572,11 @@ CREATE FUNCTION private.cancel_pickup(p_id uuid, p_reason text) RETURNS public.p
     SET search_path TO ''
     AS -- as in sql/functions
 
+CREATE FUNCTION private.change_profile(p_user_id uuid, p_changes jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
 CREATE FUNCTION private.check_coordinates(p_origin_lat double precision, p_origin_lng double precision, p_dest_lat double precision, p_dest_lng double precision) RETURNS void
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
@@ -546,6 +587,16 @@ CREATE FUNCTION private.eta_closed_form(p_metres double precision) RETURNS doubl
     SET search_path TO ''
     RETURN ((90)::double precision + (((1.3)::double precision * p_metres) / ((6)::double precision + (((9)::double precision * ((1.3)::double precision * p_metres)) / (((1.3)::double precision * p_metres) + (8000)::double precision)))));
 
+CREATE FUNCTION private.get_user(p_user_id uuid) RETURNS public.account
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION private.has_permission(p_permission text) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
 CREATE FUNCTION private.haversine_metres(p_origin_lat double precision, p_origin_lng double precision, p_dest_lat double precision, p_dest_lng double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path TO ''
@@ -553,6 +604,36 @@ CREATE FUNCTION private.haversine_metres(p_origin_lat double precision, p_origin
 
 CREATE FUNCTION private.health_report() RETURNS public.health_report
     LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION private.is_service() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    RETURN (current_setting('role'::text) = 'service_role'::text);
+
+CREATE FUNCTION private.is_time_zone(p_name text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION private.list_users(p_search text, p_page integer, p_page_size integer) RETURNS public.user_page
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION private.me() RETURNS public.account
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION private.note_words(p_user_id uuid) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION private.permissions_of(p_user_id uuid) RETURNS TABLE(permission text, until timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS -- as in sql/functions
 
@@ -571,12 +652,45 @@ CREATE FUNCTION private.request_pickup(p_origin_lat double precision, p_origin_l
     SET search_path TO ''
     AS -- as in sql/functions
 
+CREATE FUNCTION private.require_an_admin() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION private.require_not_above(p_user_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION private.require_permission(p_permission text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION private.require_user() RETURNS uuid
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION private.set_role(p_user_id uuid, p_role text, p_granted boolean, p_expires_at timestamp with time zone) RETURNS text[]
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
 CREATE TABLE public.profiles (
     id uuid NOT NULL,
     display_name text,
+    username text,
+    avatar_url text,
+    locale text,
+    time_zone text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT profiles_display_name_check CHECK (((length(display_name) >= 1) AND (length(display_name) <= 80)))
+    CONSTRAINT profiles_avatar_url_check CHECK (((length(avatar_url) <= 500) AND (avatar_url ~ '^https://[^[:space:][:cntrl:]"''<>]+$'::text))),
+    CONSTRAINT profiles_display_name_check CHECK (((length(display_name) >= 1) AND (length(display_name) <= 80))),
+    CONSTRAINT profiles_locale_check CHECK ((locale ~ '^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$'::text)),
+    CONSTRAINT profiles_time_zone_check CHECK (((time_zone ~ '^[A-Za-z][A-Za-z0-9_+/-]{1,63}$'::text) AND private.is_time_zone(time_zone))),
+    CONSTRAINT profiles_username_check CHECK ((username ~ '^[a-z0-9_]{3,30}$'::text))
 );
 
 CREATE FUNCTION private.sync_profile() RETURNS public.profiles
@@ -594,10 +708,35 @@ CREATE FUNCTION private.tg_profiles__touch() RETURNS trigger
     SET search_path TO ''
     AS -- as in sql/functions
 
+CREATE FUNCTION private.tg_profiles__words() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION private.tg_user_roles__keep_an_admin() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
 CREATE FUNCTION private.tg_users__create_profile() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS -- as in sql/functions
+
+CREATE FUNCTION private.tg_users__words() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION private.update_me(p_changes jsonb) RETURNS public.account
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION public.admin_update_user(p_user_id uuid, p_changes jsonb) RETURNS public.account
+    LANGUAGE sql
+    SET search_path TO ''
+    RETURN private.admin_update_user(p_user_id, p_changes);
 
 CREATE FUNCTION public.advance_pickup(p_id uuid, p_status public.pickup_status) RETURNS public.pickup_requests
     LANGUAGE sql
@@ -614,6 +753,11 @@ CREATE FUNCTION public.get_pickup(p_id uuid) RETURNS public.pickup_requests
     SET search_path TO ''
     AS -- as in sql/functions
 
+CREATE FUNCTION public.get_user(p_user_id uuid) RETURNS public.account
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    RETURN private.get_user(p_user_id);
+
 CREATE FUNCTION public.health() RETURNS public.health_status
     LANGUAGE sql STABLE
     SET search_path TO ''
@@ -629,10 +773,15 @@ CREATE FUNCTION public.hello() RETURNS TABLE(message text)
     SET search_path TO ''
     AS -- as in sql/functions
 
-CREATE FUNCTION public.me() RETURNS public.profiles
-    LANGUAGE plpgsql STABLE
+CREATE FUNCTION public.list_users(p_search text DEFAULT NULL::text, p_page integer DEFAULT 1, p_page_size integer DEFAULT 20) RETURNS public.user_page
+    LANGUAGE sql STABLE
     SET search_path TO ''
-    AS -- as in sql/functions
+    RETURN private.list_users(p_search, p_page, p_page_size);
+
+CREATE FUNCTION public.me() RETURNS public.account
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    RETURN private.me();
 
 CREATE FUNCTION public.my_pickups() RETURNS SETOF public.pickup_requests
     LANGUAGE sql STABLE
@@ -693,10 +842,20 @@ CREATE FUNCTION public.request_pickup(p_origin_lat double precision, p_origin_ln
     SET search_path TO ''
     RETURN private.request_pickup(p_origin_lat, p_origin_lng, p_dest_lat, p_dest_lng, p_kind, p_client_key);
 
+CREATE FUNCTION public.set_role(p_user_id uuid, p_role text, p_granted boolean DEFAULT true, p_expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS text[]
+    LANGUAGE sql
+    SET search_path TO ''
+    RETURN private.set_role(p_user_id, p_role, p_granted, p_expires_at);
+
 CREATE FUNCTION public.sync_profile() RETURNS public.profiles
     LANGUAGE sql
     SET search_path TO ''
     RETURN private.sync_profile();
+
+CREATE FUNCTION public.update_me(p_changes jsonb) RETURNS public.account
+    LANGUAGE sql
+    SET search_path TO ''
+    RETURN private.update_me(p_changes);
 
 ALTER TABLE ml.attachments ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME ml.attachments_id_seq
@@ -909,9 +1068,26 @@ CREATE TABLE ml.workers (
     CONSTRAINT workers_name_check CHECK (((length(name) >= 1) AND (length(name) <= 200)))
 );
 
+CREATE TABLE private.account_words (
+    user_id uuid NOT NULL,
+    words text NOT NULL
+);
+
 CREATE TABLE private.pickup_transitions (
     from_status public.pickup_status NOT NULL,
     to_status public.pickup_status NOT NULL
+);
+
+CREATE TABLE public.app_roles (
+    name text NOT NULL,
+    description text NOT NULL,
+    CONSTRAINT app_roles_name_check CHECK ((name ~ '^[a-z][a-z_]{1,30}$'::text))
+);
+
+CREATE TABLE public.permissions (
+    name text NOT NULL,
+    description text NOT NULL,
+    CONSTRAINT permissions_name_check CHECK ((name ~ '^[a-z][a-z_]{1,30}\.[a-z][a-z_]{1,30}$'::text))
 );
 
 CREATE TABLE public.prediction_outcomes (
@@ -941,6 +1117,20 @@ ALTER TABLE public.predictions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY 
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE public.role_permissions (
+    role text NOT NULL,
+    permission text NOT NULL
+);
+
+CREATE TABLE public.user_roles (
+    user_id uuid NOT NULL,
+    role text NOT NULL,
+    granted_by uuid,
+    granted_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    CONSTRAINT user_roles_expires_at_check CHECK ((expires_at > granted_at))
 );
 
 ALTER TABLE ONLY public.predictions ATTACH PARTITION ml.predictions_default DEFAULT;
@@ -990,8 +1180,17 @@ ALTER TABLE ONLY ml.webhook_deliveries
 ALTER TABLE ONLY ml.workers
     ADD CONSTRAINT workers_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY private.account_words
+    ADD CONSTRAINT account_words_pkey PRIMARY KEY (user_id);
+
 ALTER TABLE ONLY private.pickup_transitions
     ADD CONSTRAINT pickup_transitions_pkey PRIMARY KEY (from_status, to_status);
+
+ALTER TABLE ONLY public.app_roles
+    ADD CONSTRAINT app_roles_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.permissions
+    ADD CONSTRAINT permissions_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY public.pickup_requests
     ADD CONSTRAINT pickup_requests_pkey PRIMARY KEY (id);
@@ -1007,6 +1206,12 @@ ALTER TABLE ONLY public.prediction_outcomes
 
 ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.role_permissions
+    ADD CONSTRAINT role_permissions_pkey PRIMARY KEY (role, permission);
+
+ALTER TABLE ONLY public.user_roles
+    ADD CONSTRAINT user_roles_pkey PRIMARY KEY (user_id, role);
 
 CREATE INDEX attachments_model_idx ON ml.attachments USING btree (model);
 
@@ -1032,11 +1237,23 @@ CREATE INDEX retries_run_at_idx ON ml.retries USING btree (attachment_id, run_at
 
 CREATE INDEX webhook_deliveries_received_at_idx ON ml.webhook_deliveries USING btree (received_at);
 
+CREATE INDEX account_words_words_idx ON private.account_words USING gin (words extensions.gin_trgm_ops);
+
 CREATE INDEX pickup_requests_completed_at_idx ON public.pickup_requests USING btree (completed_at) WHERE (status = 'completed'::public.pickup_status);
 
 CREATE INDEX pickup_requests_user_id_requested_at_idx ON public.pickup_requests USING btree (user_id, requested_at DESC, id);
 
 CREATE INDEX prediction_outcomes_owner_id_idx ON public.prediction_outcomes USING btree (owner_id);
+
+CREATE INDEX profiles_created_at_idx ON public.profiles USING btree (created_at DESC, id);
+
+CREATE UNIQUE INDEX profiles_username_key ON public.profiles USING btree (username);
+
+CREATE INDEX role_permissions_permission_idx ON public.role_permissions USING btree (permission);
+
+CREATE INDEX user_roles_granted_by_idx ON public.user_roles USING btree (granted_by);
+
+CREATE INDEX user_roles_role_idx ON public.user_roles USING btree (role);
 
 ALTER INDEX public.predictions_created_at_idx ATTACH PARTITION ml.predictions_default_created_at_idx;
 
@@ -1048,7 +1265,13 @@ CREATE TRIGGER _100_broadcast AFTER INSERT ON public.predictions REFERENCING NEW
 
 CREATE TRIGGER _100_guard_status BEFORE UPDATE ON public.pickup_requests FOR EACH ROW EXECUTE FUNCTION private.tg_pickup_requests__guard_status();
 
+CREATE TRIGGER _100_keep_an_admin_after_delete AFTER DELETE ON public.user_roles REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION private.tg_user_roles__keep_an_admin();
+
+CREATE TRIGGER _100_keep_an_admin_after_update AFTER UPDATE ON public.user_roles REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION private.tg_user_roles__keep_an_admin();
+
 CREATE TRIGGER _100_touch BEFORE UPDATE ON public.profiles FOR EACH ROW EXECUTE FUNCTION private.tg_profiles__touch();
+
+CREATE TRIGGER _200_words AFTER INSERT OR UPDATE OF display_name, username ON public.profiles FOR EACH ROW EXECUTE FUNCTION private.tg_profiles__words();
 
 CREATE TRIGGER _800_predict_pickup_eta_delete AFTER DELETE ON public.pickup_requests REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION ml.tg_pickup_eta__delete();
 
@@ -1071,11 +1294,29 @@ ALTER TABLE ONLY ml.dead_letters
 ALTER TABLE ONLY ml.usage
     ADD CONSTRAINT usage_model_fkey FOREIGN KEY (model) REFERENCES ml.models(name) ON DELETE CASCADE;
 
+ALTER TABLE ONLY private.account_words
+    ADD CONSTRAINT account_words_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.pickup_requests
     ADD CONSTRAINT pickup_requests_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.profiles
     ADD CONSTRAINT profiles_id_fkey FOREIGN KEY (id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.role_permissions
+    ADD CONSTRAINT role_permissions_permission_fkey FOREIGN KEY (permission) REFERENCES public.permissions(name) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.role_permissions
+    ADD CONSTRAINT role_permissions_role_fkey FOREIGN KEY (role) REFERENCES public.app_roles(name) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.user_roles
+    ADD CONSTRAINT user_roles_granted_by_fkey FOREIGN KEY (granted_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY public.user_roles
+    ADD CONSTRAINT user_roles_role_fkey FOREIGN KEY (role) REFERENCES public.app_roles(name) ON DELETE RESTRICT;
+
+ALTER TABLE ONLY public.user_roles
+    ADD CONSTRAINT user_roles_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ml.attachments ENABLE ROW LEVEL SECURITY;
 
@@ -1103,15 +1344,25 @@ ALTER TABLE ml.webhook_deliveries ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ml.workers ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE private.account_words ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE private.pickup_transitions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.app_roles ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY "owners read the outcomes of their rows" ON public.prediction_outcomes FOR SELECT TO authenticated USING ((owner_id = ( SELECT auth.uid() AS uid)));
 
 CREATE POLICY "owners read the receipts of their rows" ON public.predictions FOR SELECT TO authenticated USING ((owner_id = ( SELECT auth.uid() AS uid)));
 
-CREATE POLICY "people read their own profile" ON public.profiles FOR SELECT TO authenticated USING ((id = ( SELECT auth.uid() AS uid)));
+CREATE POLICY "people change their own profile" ON public.profiles FOR UPDATE TO authenticated USING ((id = ( SELECT auth.uid() AS uid))) WITH CHECK ((id = ( SELECT auth.uid() AS uid)));
 
-CREATE POLICY "people rename their own profile" ON public.profiles FOR UPDATE TO authenticated USING ((id = ( SELECT auth.uid() AS uid))) WITH CHECK ((id = ( SELECT auth.uid() AS uid)));
+CREATE POLICY "people read their own profile" ON public.profiles FOR SELECT TO authenticated USING (((id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.has_permission('users.read'::text) AS has_permission)));
+
+CREATE POLICY "people read their own roles" ON public.user_roles FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.has_permission('users.read'::text) AS has_permission)));
+
+ALTER TABLE public.permissions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY "permissions are known" ON public.permissions FOR SELECT TO authenticated USING (true);
 
 ALTER TABLE public.pickup_requests ENABLE ROW LEVEL SECURITY;
 
@@ -1123,6 +1374,14 @@ ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY "riders read their own pickups" ON public.pickup_requests FOR SELECT TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid)));
 
+ALTER TABLE public.role_permissions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY "roles are known" ON public.app_roles FOR SELECT TO authenticated USING (true);
+
+ALTER TABLE public.user_roles ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY "what a role may do is known" ON public.role_permissions FOR SELECT TO authenticated USING (true);
+
 -- On tables of the platform
 
 -- cron: rowcast-backfill, 10 seconds: select ml.advance_backfills()
@@ -1130,3 +1389,4 @@ CREATE POLICY "riders read their own pickups" ON public.pickup_requests FOR SELE
 -- cron: rowcast-wakeup, 10 seconds: select ml.send_wakeup()
 CREATE POLICY "people hear their own channel" ON realtime.messages FOR SELECT TO authenticated USING (((extension = 'broadcast'::text) AND (( SELECT realtime.topic() AS topic) = ('user:'::text || (( SELECT auth.uid() AS uid))::text)) AND (topic = ( SELECT realtime.topic() AS topic))));
 CREATE TRIGGER _100_create_profile AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION private.tg_users__create_profile();
+CREATE TRIGGER _200_words AFTER UPDATE OF email, phone ON auth.users FOR EACH ROW EXECUTE FUNCTION private.tg_users__words();
