@@ -1,32 +1,24 @@
 -- Definer: reads auth.users, which no API role may. Touches the caller's own row only.
 create or replace function private.sync_profile()
-returns public.profiles
+returns public.account
 language plpgsql
 volatile
 security definer
 set search_path = ''
 as $$
-declare
-  v_profile public.profiles;
 begin
-  if auth.uid() is null then
-    raise sqlstate 'PT401' using
-      message = 'Sign in first.', detail = 'NOT_SIGNED_IN', hint = 'Send the user''s access token as bearer token.';
-  end if;
-
+  perform private.require_user();
   insert into public.profiles as p (id, display_name)
   select u.id, nullif(left(btrim(u.raw_user_meta_data ->> 'display_name'), 80), '')
   from auth.users as u
   where u.id = auth.uid()
   on conflict (id) do update set display_name = excluded.display_name
   where p.display_name is null and excluded.display_name is not null;
-
-  select p.* into v_profile from public.profiles as p where p.id = auth.uid();
-  if not found then
+  if not exists (select from public.profiles as p where p.id = auth.uid()) then
     raise sqlstate 'PT404' using
       message = 'This account no longer exists.', detail = 'ACCOUNT_NOT_FOUND', hint = 'Sign in again.';
   end if;
-  return v_profile;
+  return private.me();
 end
 $$;
 

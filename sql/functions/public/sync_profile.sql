@@ -1,5 +1,5 @@
 create or replace function public.sync_profile()
-returns public.profiles
+returns public.account
 language sql
 volatile
 security invoker
