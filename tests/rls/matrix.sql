@@ -1,6 +1,6 @@
 -- Every role × table × verb × column of our schemas: one row for each that is allowed. Reads and writes are tried
 -- (EXPLAIN checks rights as an execution does), so that schema, table and column grants count together; what
--- cannot be explained is asked of the catalogue.
+-- cannot be explained is asked of the catalogue, and so are the rights of the Auth server, whose role nobody may take.
 grant rowcast_service to current_user; -- until the rollback, so that its role can be taken
 
 create function pg_temp.allowed(p_role text, p_statement text) returns boolean
@@ -23,6 +23,9 @@ $$;
 create temporary view matrix as
 with roles (role) as (
   values ('anon'), ('authenticated'), ('service_role'), ('rowcast_service')
+),
+untaken (role) as (
+  values ('supabase_auth_admin')
 ),
 relations as (
   select
@@ -51,4 +54,11 @@ from roles, relations
 union all
 select role, name, verb, null,
   has_schema_privilege(role, namespace, 'usage') and has_table_privilege(role, oid, verb)
-from roles, by_table, relations;
+from (table roles union all table untaken) as r, by_table, relations
+union all
+select role, name, verb, a.attname::text, has_schema_privilege(role, namespace, 'usage') and has_column_privilege(role, oid, attnum, verb)
+from untaken, by_column, relations as r
+join pg_attribute as a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
+union all
+select role, name, 'delete', null, has_schema_privilege(role, namespace, 'usage') and has_table_privilege(role, oid, 'delete')
+from untaken, relations;

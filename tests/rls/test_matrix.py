@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
-from typing import Any
-
-import psycopg
 import pytest
 
 from tests.personas import DENIED, as_anon, as_service, as_user, make_user, refused
+from tests.rls.people import ACCESS, HERE, ROLES, Connection
 
-Connection = psycopg.Connection[tuple[Any, ...]]
-
-HERE = Path(__file__).parent
-ACCESS = tomllib.loads((HERE / "access.toml").read_text())
-ROLES = ("anon", "authenticated", "service_role", "rowcast_service")
 SCHEMAS = ["public", "ml", "private"]
 
 

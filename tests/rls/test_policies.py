@@ -1,12 +1,8 @@
-"""Every policy lets the right person through and nobody else, and each case notices its absence.
-
-A refusal by grant is an error (42501); a refusal by policy is zero rows and unchanged data.
-"""
+"""Attacks on rows and channels, each by its name; test_rows.py proves every policy."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -15,55 +11,15 @@ import pytest
 from tests.personas import DENIED, as_user, make_user, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from uuid import UUID
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-
-# Policies of other schemas belong to the platform; this one is ours.
-OURS = (
-    "schemaname in ('public', 'ml', 'private')"
-    " or (schemaname, tablename) = ('realtime', 'messages')"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What a policy lets through, and what it keeps back. Each asserts; both must be able to."""
-
-    allowed: Callable[[Connection, UUID], None]
-    refused: Callable[[Connection, UUID, UUID], None]
 
 
 def seen(db: Connection, user: UUID, query: str) -> list[Any]:
     """The first column as this user sees it."""
     with as_user(db, user):
         return [row[0] for row in db.execute(query).fetchall()]
-
-
-def reads(query: str) -> Case:
-    """A policy for SELECT: `query` gives the owner of each row."""
-
-    def allowed(db: Connection, me: UUID) -> None:
-        assert me in seen(db, me, query)
-
-    def refused_(db: Connection, me: UUID, other: UUID) -> None:
-        assert set(seen(db, me, query)) <= {me}
-
-    return Case(allowed, refused_)
-
-
-def rename_allowed(db: Connection, me: UUID) -> None:
-    with as_user(db, me):
-        done = db.execute("update public.profiles set display_name = 'New'")
-    assert done.rowcount == 1
-
-
-def rename_refused(db: Connection, me: UUID, other: UUID) -> None:
-    with as_user(db, me):
-        db.execute("update public.profiles set display_name = 'Taken'")
-    names = db.execute("select display_name from public.profiles where id = %s", [other])
-    assert names.fetchone() == (None,)
 
 
 def hears(db: Connection, user: UUID, topic: str, extension: str = "broadcast") -> bool:
@@ -78,44 +34,6 @@ def hears(db: Connection, user: UUID, topic: str, extension: str = "broadcast") 
             "select from realtime.messages where topic = %s and extension = %s", [topic, extension]
         ).fetchall()
     return bool(found)
-
-
-def hear_allowed(db: Connection, me: UUID) -> None:
-    assert hears(db, me, f"user:{me}")
-
-
-def hear_refused(db: Connection, me: UUID, other: UUID) -> None:
-    for topic in (f"user:{other}", "user:", "user:%", f"user:{me}x", f"USER:{me}", "all", ""):
-        assert not hears(db, me, topic), topic
-    assert not hears(db, me, f"user:{me}", "presence")
-
-
-CASES = {
-    ("public.profiles", "people read their own profile"): reads("select id from public.profiles"),
-    ("public.profiles", "people change their own profile"): Case(rename_allowed, rename_refused),
-    ("public.user_roles", "people read their own roles"): reads(
-        "select user_id from public.user_roles"
-    ),
-    ("public.pickup_requests", "riders read their own pickups"): reads(
-        "select user_id from public.pickup_requests"
-    ),
-    ("public.predictions", "owners read the receipts of their rows"): reads(
-        "select owner_id from public.predictions"
-    ),
-    ("public.prediction_outcomes", "owners read the outcomes of their rows"): reads(
-        "select owner_id from public.prediction_outcomes"
-    ),
-    ("realtime.messages", "people hear their own channel"): Case(hear_allowed, hear_refused),
-}
-
-# What everybody signed in may read; a policy that says so keeps nothing back.
-OPEN = {
-    ("public.app_roles", "roles are known"),
-    ("public.permissions", "permissions are known"),
-    ("public.role_permissions", "what a role may do is known"),
-}
-
-each_policy = pytest.mark.parametrize("policy", CASES, ids=lambda policy: policy[1])
 
 
 @pytest.fixture
@@ -136,8 +54,6 @@ def _somebody(db: Connection) -> UUID:
         " dest_lng, estimate_seconds, eta_seconds) values (%s, 'k', 1, 1, 2, 2, 90, 90)",
         [user],
     )
-    db.execute("insert into public.app_roles values ('guest', 'A role.') on conflict do nothing")
-    db.execute("insert into public.user_roles (user_id, role) values (%s, 'guest')", [user])
     for owner in (user, None):
         db.execute(
             "insert into public.predictions"
@@ -151,84 +67,6 @@ def _somebody(db: Connection) -> UUID:
             [owner],
         )
     return user
-
-
-# The policies
-
-
-def test_every_policy_has_a_case(db: Connection) -> None:
-    found = db.execute(
-        f"select schemaname || '.' || tablename, policyname from pg_policies where {OURS}"
-    ).fetchall()
-    assert set(found) == OPEN | set(CASES)
-
-
-@each_policy
-def test_allowed(db: Connection, me: UUID, other: UUID, policy: tuple[str, str]) -> None:
-    CASES[policy].allowed(db, me)
-
-
-@each_policy
-def test_refused(db: Connection, me: UUID, other: UUID, policy: tuple[str, str]) -> None:
-    CASES[policy].refused(db, me, other)
-
-
-@each_policy
-def test_without_the_policy_the_allowed_case_fails(
-    db: Connection, me: UUID, other: UUID, policy: tuple[str, str]
-) -> None:
-    table, name = policy
-    db.execute(f'drop policy "{name}" on {table}')
-    with pytest.raises(AssertionError):
-        CASES[policy].allowed(db, me)
-
-
-@each_policy
-def test_with_an_open_policy_the_refused_case_fails(
-    db: Connection, me: UUID, other: UUID, policy: tuple[str, str]
-) -> None:
-    table, name = policy
-    command = db.execute(
-        "select cmd from pg_policies where schemaname || '.' || tablename = %s and policyname = %s",
-        [table, name],
-    ).fetchone()
-    assert command is not None
-    check = " with check (true)" if command[0] == "UPDATE" else ""
-    db.execute(f'alter policy "{name}" on {table} using (true){check}')
-    with pytest.raises(AssertionError):
-        CASES[policy].refused(db, me, other)
-
-
-def test_policies_keep_the_house_rules(db: Connection) -> None:
-    """One permissive policy per table, command and role; never FOR ALL; never to PUBLIC."""
-    rows = db.execute(
-        "select schemaname || '.' || tablename, permissive, roles, cmd, qual, with_check"
-        f" from pg_policies where {OURS}"
-    ).fetchall()
-    keys = [(table, cmd, role) for table, _, roles, cmd, _, _ in rows for role in roles]
-    assert len(keys) == len(set(keys))
-    for table, permissive, roles, cmd, qual, check in rows:
-        assert permissive == "PERMISSIVE", table
-        assert cmd != "ALL", table
-        assert "public" not in roles, table
-        assert (check is not None) == (cmd in {"INSERT", "UPDATE"}), table
-        assert "auth.uid()" not in (qual or "").replace("SELECT auth.uid()", ""), table
-
-
-def test_a_policys_column_leads_an_index(db: Connection) -> None:
-    for table, column in (
-        ("public.profiles", "id"),
-        ("public.pickup_requests", "user_id"),
-        ("public.predictions", "owner_id"),
-        ("public.prediction_outcomes", "owner_id"),
-    ):
-        found = db.execute(
-            "select from pg_index as i join pg_attribute as a"
-            " on a.attrelid = i.indrelid and a.attnum = i.indkey[0]"
-            " where i.indrelid = %s::regclass and a.attname = %s",
-            [table, column],
-        ).fetchall()
-        assert found, f"{table} ({column})"
 
 
 # Attacks, each by its name
@@ -349,6 +187,13 @@ def test_a_token_without_a_subject_sees_nothing(db: Connection, me: UUID) -> Non
         db.execute("select set_config('request.jwt.claims', '{\"role\":\"authenticated\"}', true)")
         for table in ("profiles", "pickup_requests", "predictions", "prediction_outcomes"):
             assert db.execute(f"select from public.{table}").fetchall() == []
+
+
+def test_listening_to_somebody_elses_channel(db: Connection, me: UUID, other: UUID) -> None:
+    assert hears(db, me, f"user:{me}")
+    for topic in (f"user:{other}", "user:", "user:%", f"user:{me}x", f"USER:{me}", "all", ""):
+        assert not hears(db, me, topic), topic
+    assert not hears(db, me, f"user:{me}", "presence")
 
 
 def test_speaking_on_a_private_channel(db: Connection, me: UUID, other: UUID) -> None:
