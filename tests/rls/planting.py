@@ -67,7 +67,7 @@ order by a.attnum
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column as the catalogue has it; `refers` is (table, column) of a foreign key."""
+    """A column as the catalogue has it."""
 
     name: str
     required: bool
@@ -76,7 +76,12 @@ class Column:
     category: str
     label: str | None
     is_key: bool
-    refers: tuple[str, str] | None
+    refers_table: str | None
+    refers_column: str | None
+
+    @property
+    def refers(self) -> tuple[str, str] | None:
+        return (self.refers_table, self.refers_column or "") if self.refers_table else None
 
     @property
     def is_persons(self) -> bool:
@@ -125,10 +130,7 @@ def plant(db: Connection, people: People) -> dict[str, Table]:
 
 
 def _table(db: Connection, regclass: str, name: str) -> Table:
-    columns = tuple(
-        Column(*about, (table, column) if table else None)
-        for *about, table, column in db.execute(COLUMNS, [regclass]).fetchall()
-    )
+    columns = tuple(Column(*row) for row in db.execute(COLUMNS, [regclass]).fetchall())
     return Table(name, columns, _owner(name, columns))
 
 
