@@ -47,6 +47,12 @@ class People:
         return next(persona.user for persona in self.personas if persona.name == name)
 
 
+def stated(entry: dict[str, Any], persona: str) -> Any:
+    """What an entry of access.toml says of a persona, of whom they are like, or of `everyone`."""
+    names = (persona, ACCESS["personas"][persona].get("like"), "everyone")
+    return next((entry[name] for name in names if name in entry), None)
+
+
 def gather(db: Connection) -> People:
     """Make the accounts and give them their roles."""
     ann, ben = make_user(db), make_user(db)

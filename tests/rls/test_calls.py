@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.rls.cells import World, make_world
-from tests.rls.people import ACCESS, Connection, Persona
+from tests.rls.people import ACCESS, Connection, Persona, stated
 from tests.rls.planting import literal
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def wanted_outcomes() -> set[str]:
     found = set()
     for function, case in cases():
         for persona, about in ACCESS["personas"].items():
-            outcome = case.get(persona) or case.get("everyone", "not in access.toml")
+            outcome = stated(case, persona) or "not in access.toml"
             if about["role"] not in ACCESS["functions"].get(function, []):
                 outcome = case.get(persona, "DENIED")
             found.add(sentence(persona, function, case, outcome))
@@ -78,26 +78,25 @@ def in_words(world: World, persona: Persona, outcome: str, answer: str | None) -
     if not answer:
         return "nothing"
     mentioned = {
-        whose for whose, marks in marks_of(world).items() if any(m in answer for m in marks)
+        whose for whose, marks in marks_of(world).items() if any(mark in answer for mark in marks)
     }
-    own = {"ann"} if persona.user == world.people.ann else {persona.name}
-    if persona.user and str(persona.user) in answer:
-        mentioned |= own
+    me = "ann" if persona.user == world.people.ann else persona.name
     if {"ann", "ben"} <= mentioned:
         return "all"
-    return "others" if mentioned - own else "own" if mentioned else "ok"
+    return "others" if mentioned - {me} else "own" if mentioned else "ok"
 
 
 def marks_of(world: World) -> dict[str, set[str]]:
-    """Whose → what gives their data away in an answer: their id and their rows' ids."""
+    """Whose → what gives their data away in an answer: their id, their rows' ids, planted words."""
     marks = {
-        "ann": {str(world.people.ann), "planted_ann"},
-        "ben": {str(world.people.ben), "planted_ben"},
+        persona.name: {str(persona.user)}
+        for persona in world.people.personas
+        if persona.user not in {None, world.people.ann}
     }
-    for table in world.tables.values():
-        for whose, found in marks.items():
-            row: dict[str, Any] = table.rows.get(whose, {})
-            found |= {str(row[key]) for key in table.key if len(str(row.get(key, ""))) == 36}
+    for whose, person in (("ann", world.people.ann), ("ben", world.people.ben)):
+        rows = (table for table in world.tables.values() if whose in table.rows)
+        keys = {str(table.rows[whose][key]) for table in rows for key in table.key}
+        marks[whose] = {str(person), f"planted_{whose}", *(key for key in keys if len(key) == 36)}
     return marks
 
 
@@ -114,7 +113,9 @@ def test_every_function_of_the_api_is_called(db: Connection) -> None:
         "select oid::pg_catalog.regprocedure::text from pg_catalog.pg_proc"
         " where pronamespace = 'public'::pg_catalog.regnamespace"
     ).fetchall()
-    assert sorted(ACCESS["calls"]) == sorted(row[0] for row in rows)
+    there_are = {row[0] for row in rows}
+    missing, stale = there_are - set(ACCESS["calls"]), set(ACCESS["calls"]) - there_are
+    assert (sorted(missing), sorted(stale)) == ([], []), "missing in [calls], and no longer there"
 
 
 def test_an_answer_too_many_is_noticed(world: World) -> None:
