@@ -1,4 +1,4 @@
-"""`rowcast bench …`: measurements on the running stack; `queue` brings a stack of its own."""
+"""`rowcast bench …`: measurements on the running stack; `queue` and `rls` bring their own."""
 
 from __future__ import annotations
 
@@ -83,6 +83,21 @@ def queue(
     from rowcast.bench.queue.command import race
 
     race(only, systems, runs, batch, out_dir)
+
+
+@app.command()
+def rls(
+    rows: Annotated[int, typer.Option(min=20_000, help="Rows in each table.")] = 1_000_000,
+    owners: Annotated[int, typer.Option(min=10, help="Who own them; one owns 1 %.")] = 1000,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Rounds of each list.")] = 15,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for results.json and the plot.")
+    ] = None,
+) -> None:
+    """Lists under row-level security beside the same without it; in a stack of its own."""
+    from rowcast.bench.rls_command import run
+
+    run(rows, owners, rounds, out_dir)
 
 
 def require_service(url: str) -> None:

@@ -1,4 +1,4 @@
-"""`psql` and `types`: commands that look into the database."""
+"""`psql`, `types` and `access`: commands that look into the database."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command(context_settings={**_FORWARD, "help_option_names": []})(psql)
     app.command()(types)
+    app.command()(access)
 
 
 def psql(context: typer.Context) -> None:
@@ -61,6 +62,19 @@ def types(
         )
     for file in stale:
         note(f"wrote {file}")
+
+
+def access() -> None:
+    """Write docs/reference/access.md: who may do what, by tests/rls/access.toml."""
+    import psycopg
+
+    from rowcast.access import DOCUMENT, document
+
+    with steps("access") as report, _database_url() as url:
+        report("reading the comments of the database")
+        with psycopg.connect(url) as connection:
+            DOCUMENT.write_text(document(connection))
+    note(f"wrote {DOCUMENT}")
 
 
 def type_files() -> dict[str, Path]:
