@@ -131,3 +131,14 @@ def test_an_answer_too_many_is_noticed(world: World) -> None:
     assert {line for line in outcomes(world) - before if "my_pickups" in line} >= {
         "stranger calls public.my_pickups(): all", "owner calls public.my_pickups(): all",
     }  # fmt: skip
+
+
+def test_permissions_are_asked_in_one_place(world: World) -> None:
+    """With has_permission() saying yes to everybody, nobody is refused for want of one."""
+    refused = {line for line in outcomes(world) if line.endswith(": PERMISSION_DENIED")}
+    assert refused
+    world.db.execute(
+        "create or replace function private.has_permission(p_permission text) returns boolean"
+        " language sql stable as 'select true'"
+    )
+    assert not refused & outcomes(world)
