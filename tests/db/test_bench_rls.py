@@ -34,7 +34,7 @@ def test_every_list_is_found_by_an_index_and_answers_the_same_without_the_policy
     filled: str,
 ) -> None:
     for chosen in rls.lists():
-        found = rls.measure(filled, chosen, rounds=1, repeat=1)  # asserts that the rows are equal
+        found = rls.measure(filled, chosen, rounds=1)  # asserts that the rows are equal
         assert found.seq_scans == (), chosen.name
         assert "each once" in found.plan, chosen.name
 

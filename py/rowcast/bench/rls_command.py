@@ -11,6 +11,7 @@ import typer
 from rich.progress import track
 from rich.table import Table
 
+from rowcast.bench.queue.command import terminable
 from rowcast.bench.queue.database import claim_server
 from rowcast.bench.queue.plan import machine
 from rowcast.bench.rls import RIVALS, TARGET, TIMES, draw, fill, lists, measure, rival
@@ -24,18 +25,16 @@ if TYPE_CHECKING:
 
     from rowcast.bench.rls import Figure
 
-REPEAT = 20  # times a round; a round counts as its median
-
 
 def run(rows: int, owners: int, rounds: int, folder: Path | None) -> None:
     """Measure and print; exit 1 when a user's list reads a big table from end to end."""
-    with temporary_stack(service=False) as stack:
+    with terminable(), temporary_stack(service=False) as stack:
         server = claim_server(stack)
         url = server.url("postgres")
         with steps("preparing") as step:
             fill(url, rows, owners, step)
         figures = [
-            measure(url, chosen, rounds, REPEAT)
+            measure(url, chosen, rounds)
             for chosen in track(lists(), "measuring lists", console=err, transient=True)
         ]
         rivals = [

@@ -39,7 +39,7 @@ def race(only: str, systems: str, runs: int, batch: int, folder: Path | None) ->
     samples: list[Sample] = []
     about = {"started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "runs": runs,
              **plan.machine()}  # fmt: skip
-    with _terminable():
+    with terminable():
         try:
             _measure(figures, entered, runs, samples, about)
         except KeyboardInterrupt:
@@ -147,7 +147,7 @@ def _show(
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def terminable() -> Iterator[None]:
     """SIGTERM unwinds like Ctrl-C, so that everything that was started is stopped."""
 
     def interrupt(*_: object) -> None:
