@@ -315,7 +315,8 @@ begin
       format('select cron.schedule(%L, %L, %L)', w.name, w.schedule, w.command)
     from (
       values ('rowcast-maintain', '7 * * * *', 'select ml.maintain()'), ('rowcast-wakeup', '10 seconds', 'select ml.send_wakeup()'),
-        ('rowcast-backfill', '10 seconds', 'select ml.advance_backfills()')
+        ('rowcast-backfill', '10 seconds', 'select ml.advance_backfills()'),
+        ('rowcast-notifications', '23 3 * * *', 'select private.forget_notifications()')
     ) as w (name, schedule, command)
     where not exists (select from cron.job as j where j.jobname = w.name and j.active)
   $q$;

@@ -1,9 +1,10 @@
-"""health_detailed: the queue in total and for each prediction, and nothing of anybody's rows."""
+"""How the parts are: figures for the signed-in, a verdict for all, nothing of anybody's rows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from psycopg.rows import dict_row
 
@@ -81,3 +82,98 @@ def test_who_may_ask(db: Connection) -> None:
         report(db)
     with as_service(db):
         assert report(db)["database"] == "ok"
+
+
+DATABASE_FIGURES = (
+    "probe_ms", "cache_hit_ratio", "connections", "max_connections", "oldest_transaction_seconds",
+    "database_bytes",
+)  # fmt: skip
+QUEUE_FIGURES = (
+    "queue_depth", "oldest_job_seconds", "pending", "background", "waiting", "running",
+    "per_second", "dead_letters", "workers_alive", "last_heartbeat_at", "last_prediction_at",
+)  # fmt: skip
+
+
+def asked(conn: Connection, function: str) -> dict[str, Any]:
+    cursor = conn.cursor(row_factory=dict_row)
+    row = cursor.execute(f"select * from public.{function}()".encode()).fetchone()
+    assert row is not None
+    return row
+
+
+@pytest.mark.parametrize(
+    ("function", "figures"), [("health_db", DATABASE_FIGURES), ("health_queue", QUEUE_FIGURES)]
+)
+def test_strangers_are_told_the_verdict_alone(
+    db: Connection, function: str, figures: tuple[str, ...]
+) -> None:
+    with as_anon(db):
+        told = asked(db, function)
+    assert told.pop("status") in {"ok", "degraded"}
+    assert told.pop("checked_at") is not None
+    assert told == dict.fromkeys(figures)
+
+
+def test_the_databases_figures(db: Connection, rider: UUID) -> None:
+    with as_user(db, rider):
+        told = asked(db, "health_db")
+    assert told["status"] == "ok"
+    assert 0 <= told["probe_ms"] < 60_000
+    assert 0 <= told["cache_hit_ratio"] <= 1
+    assert 1 <= told["connections"] <= told["max_connections"]
+    assert told["oldest_transaction_seconds"] >= 0
+    assert told["database_bytes"] > 1_000_000
+    with as_service(db):
+        assert asked(db, "health_db")["max_connections"] == told["max_connections"]
+
+
+def test_a_transaction_that_stays_open_is_seen(
+    db: Connection, rider: UUID, database_template: str
+) -> None:
+    with psycopg.connect(database_template) as lingering:
+        began = lingering.execute("select now()").fetchone()
+        with as_user(db, rider):
+            seen = asked(db, "health_db")["oldest_transaction_seconds"]
+        row = db.execute("select extract(epoch from clock_timestamp() - %s)", began).fetchone()
+        assert row is not None
+        assert seen > 0
+        lingering.rollback()
+
+
+def test_the_queues_figures_are_those_of_the_detailed_report(
+    counted: Connection, rider: UUID
+) -> None:
+    with as_user(counted, rider):
+        told, detailed = asked(counted, "health_queue"), report(counted)
+    assert {name: told[name] for name in QUEUE_FIGURES if name != "oldest_job_seconds"} == {
+        name: detailed[name] for name in QUEUE_FIGURES if name != "oldest_job_seconds"
+    }
+    assert told["status"] == detailed["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update ml.workers set seen_at = now() - interval '16 s'",
+        "update ml.jobs set enqueued_at = now() - interval '61 s'",
+    ],
+)
+def test_no_worker_or_an_old_job_degrades_the_queue_for_everybody(
+    counted: Connection, rider: UUID, change: str
+) -> None:
+    with as_anon(counted):
+        assert asked(counted, "health_queue")["status"] == "ok"
+    counted.execute(change.encode())
+    with as_anon(counted):
+        assert asked(counted, "health_queue")["status"] == "degraded"
+    with as_user(counted, rider):
+        assert asked(counted, "health_queue")["status"] == "degraded"
+        assert asked(counted, "health_db")["status"] == "ok"
+
+
+def test_a_stranger_cannot_make_the_queue_be_counted(counted: Connection) -> None:
+    """With no worker alive nobody counts it on the side, and a long queue takes long to count."""
+    counted.execute("delete from ml.workers")
+    counted.execute("drop function ml.count_queue()")
+    with as_anon(counted):
+        assert asked(counted, "health_queue")["status"] == "degraded"

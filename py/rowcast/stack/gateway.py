@@ -39,6 +39,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from rowcast.stack import auth_hooks
 from rowcast.stack.lite_repairs import repair_answer, repair_upload
 from rowcast.stack.pg_cron import CronWorker
 from rowcast.stack.pg_net import NetWorker
@@ -70,7 +71,7 @@ HOP_BY_HOP = frozenset(
 )  # fmt: skip
 EXPOSED_HEADERS = (
     "Content-Range, Content-Location, Content-Profile, Content-Encoding, ETag, Location, "
-    "Preference-Applied, Range-Unit, X-Request-Id"
+    "Preference-Applied, Range-Unit, X-Request-Id, X-Supabase-Api-Version"
 )
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 KEYLESS = re.compile(
@@ -155,6 +156,7 @@ class Gateway:
         self, settings: Settings, session: aiohttp.ClientSession, realtime: Realtime, keys: Keyring
     ) -> None:
         self._session, self._realtime, self._keys = session, realtime, keys
+        self._db_url = settings.db_url
         rest, auth, functions = settings.rest_url, settings.auth_url, settings.functions_url
         self._routes = (
             Route("/rest/v1/", "rest", rest, "/rest/v1", mint=True),
@@ -229,11 +231,24 @@ class Gateway:
                 data=body,
                 allow_redirects=False,
             ) as upstream:
+                if upstream.status == 500 and route.name == "auth":
+                    refused = await self._hook_refusal(request, body)
+                    if refused is not None:
+                        refused.headers.update(cors)
+                        refused.headers["X-Request-Id"] = headers["X-Request-Id"]
+                        return refused
                 return await _relay(request, upstream, route, cors)
         except (aiohttp.ClientError, TimeoutError) as error:
             if isinstance(body, CountedBody) and body.exceeded:
                 raise _too_large(route.limit) from error
             raise _upstream_refusal(route, error) from error
+
+    async def _hook_refusal(
+        self, request: web.BaseRequest, body: bytes | CountedBody | None
+    ) -> web.Response | None:
+        """What Auth would have said had it asked the hook; None if the hook had let it pass."""
+        version = request.headers.get(auth_hooks.VERSION_HEADER)
+        return await auth_hooks.refusal(self._db_url, request.path, body, version)
 
     def _upstream_headers(
         self, request: web.BaseRequest, route: Route, role: str | None

@@ -3,7 +3,7 @@
 const CORS = {
   "access-control-allow-origin": "*",
   "access-control-allow-headers": "authorization, apikey, content-type, x-client-info, x-request-id",
-  "access-control-allow-methods": "POST, OPTIONS",
+  "access-control-allow-methods": "GET, HEAD, POST, OPTIONS",
   "access-control-expose-headers": "x-request-id",
 };
 
@@ -19,8 +19,16 @@ export function json(body: unknown, status: number, requestId: string): Response
   return Response.json(body, { status, headers: { ...CORS, "x-request-id": requestId } });
 }
 
-/** Wraps a POST handler: preflight, method, request id, refusals, and one log line. */
-export function post(handle: (request: Request, requestId: string) => Promise<Response>) {
+type Handle = (request: Request, requestId: string) => Promise<Response>;
+
+/** Wraps a POST handler. */
+export const post = (handle: Handle) => only(["POST"], handle);
+
+/** Wraps a GET handler, which answers HEAD too: the runtime leaves the body out. */
+export const get = (handle: Handle) => only(["GET", "HEAD"], handle);
+
+/** Preflight, method, request id, refusals, and one log line. */
+function only(methods: string[], handle: Handle) {
   return async (request: Request): Promise<Response> => {
     if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: CORS });
     const given = request.headers.get("x-request-id") ?? "";
@@ -28,7 +36,7 @@ export function post(handle: (request: Request, requestId: string) => Promise<Re
     let response: Response;
     let token: string | undefined;
     try {
-      if (request.method !== "POST") throw new Problem(405, "METHOD_NOT_ALLOWED", "Use POST.");
+      if (!methods.includes(request.method)) throw new Problem(405, "METHOD_NOT_ALLOWED", `Use ${methods[0]}.`);
       response = await handle(request, requestId);
     } catch (error) {
       const problem = error instanceof Problem ? error : new Problem(500, "INTERNAL", "A defect here; it is in the log.");
