@@ -259,9 +259,9 @@ begin
   into v_report.connections, v_report.oldest_transaction_seconds
   from pg_stat_activity as a
   where a.backend_type = 'client backend';
-  -- What is reserved for superusers is not to be had.
+  -- What is reserved is not to be had; the second setting is there from PostgreSQL 16 on.
   v_report.max_connections := current_setting('max_connections')::integer
-    - current_setting('superuser_reserved_connections')::integer - current_setting('reserved_connections')::integer;
+    - current_setting('superuser_reserved_connections')::integer - coalesce(current_setting('reserved_connections', true), '0')::integer;
 
   v_report.status := case
     when v_report.connections >= 0.9 * v_report.max_connections or v_report.oldest_transaction_seconds > 3600 then 'degraded'

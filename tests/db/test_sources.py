@@ -51,7 +51,7 @@ where c.relnamespace {OURS} and t.attnum > 0
 union all
 select 'policy ' || p.policyname, p::text from pg_policies as p
 union all
-select 'trigger ' || t.tgname, pg_get_triggerdef(t.oid)
+select format('trigger %s on %s', t.tgname, t.tgrelid::regclass), pg_get_triggerdef(t.oid)
 from pg_trigger as t join pg_proc as p on p.oid = t.tgfoid where p.pronamespace {OURS}
 """
 
