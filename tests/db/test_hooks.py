@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
+from rowcast.stack.paths import CHECKOUT
 from tests.conftest import TEMPLATE
 from tests.db.pipeline import Connection, value
 from tests.personas import DENIED, as_anon, as_service, as_user, make_user, refused
@@ -159,3 +161,14 @@ def test_auths_role_may_call_the_two_and_nothing_else_of_ours(db: Connection) ->
         " and has_table_privilege('supabase_auth_admin', c.oid, 'select, insert, update, delete')"
     ).fetchall()
     assert tables == []
+
+
+def test_auth_is_told_of_functions_that_exist(db: Connection) -> None:
+    """With a hook that is not there, nobody could sign up or in."""
+    config = tomllib.loads((CHECKOUT / "supabase/config.toml").read_text())
+    hooks = config["auth"]["hook"]
+    assert set(hooks) == {"before_user_created", "custom_access_token"}
+    for hook in hooks.values():
+        assert hook["enabled"] is True
+        schema, function = hook["uri"].removeprefix("pg-functions://postgres/").split("/")
+        assert value(db, "select to_regprocedure(%s) is not null", [f"{schema}.{function}(jsonb)"])
