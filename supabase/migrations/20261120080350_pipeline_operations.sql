@@ -237,6 +237,14 @@ as $$
   )
   union all
   select
+    'warning', 'PARTITION_MISSING', v.name, 'its entries go to private.audit_log_default', 'select private.maintain_audit()'
+  from (
+    select 'private.audit_log_' || to_char(date_trunc('month', now() at time zone 'UTC') + make_interval(months => n), 'YYYYMM') as name
+    from generate_series(0, 1) as n
+  ) as v
+  where to_regclass(v.name) is null
+  union all
+  select
     'warning', 'DEFAULT_PARTITION_USED', 'ml.predictions_default', 'it holds receipts, which are read as ever but never dropped by age',
     'move them to a partition of their month: docs/how-to/operate-the-queue.md'
   where exists (select from ml.predictions_default)
@@ -316,7 +324,8 @@ begin
     from (
       values ('rowcast-maintain', '7 * * * *', 'select ml.maintain()'), ('rowcast-wakeup', '10 seconds', 'select ml.send_wakeup()'),
         ('rowcast-backfill', '10 seconds', 'select ml.advance_backfills()'),
-        ('rowcast-notifications', '23 3 * * *', 'select private.forget_notifications()')
+        ('rowcast-notifications', '23 3 * * *', 'select private.forget_notifications()'),
+        ('rowcast-audit', '17 * * * *', 'select private.maintain_audit()')
     ) as w (name, schedule, command)
     where not exists (select from cron.job as j where j.jobname = w.name and j.active)
   $q$;

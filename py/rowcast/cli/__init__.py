@@ -7,7 +7,7 @@ import sys
 import typer
 
 from rowcast import __version__
-from rowcast.cli import database, develop, lifecycle, migration, operate, queue
+from rowcast.cli import audit, database, develop, lifecycle, migration, operate, queue
 from rowcast.cli.console import complain
 from rowcast.errors import RowcastError
 
@@ -32,6 +32,7 @@ for _module in (lifecycle, database, operate, develop):
     _module.register(app)
 app.add_typer(migration.app, name="migration")
 app.add_typer(queue.app, name="queue")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

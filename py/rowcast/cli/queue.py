@@ -17,10 +17,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rowcast.cli.console import err, note, out
 from rowcast.cli.queue_tables import Row, plain_table, queue_table, records
+from rowcast.cli.session import Url, database
 from rowcast.errors import RowcastError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from psycopg import Connection
     from rich.console import RenderableType
@@ -33,10 +35,6 @@ app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(help="Name given to ml.attach, as in `queue list`.")]
-Url = Annotated[
-    str | None,
-    typer.Option("--db-url", help="Another database than the running stack's, as postgres."),
-]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _REDRIVE_STEP = 1000
@@ -354,48 +352,5 @@ def _one(database: Database, query: str, **parameters: Any) -> Row:
     return row
 
 
-@contextmanager
-def _database(db_url: str | None) -> Iterator[Database]:
-    """A session as postgres; what may be wrong with it is said in one line."""
-    import psycopg
-    from psycopg.rows import dict_row
-
-    try:
-        with psycopg.connect(
-            db_url or _stack_url(),
-            autocommit=True,
-            connect_timeout=10,
-            application_name="rowcast queue",
-            row_factory=dict_row,
-        ) as connection:
-            yield connection
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise RowcastError(_first_line(error), "connect as role postgres") from error
-    except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable) as error:
-        raise RowcastError(
-            "this database has no prediction queue, or an older one",
-            "apply the migrations: supabase db push --db-url …",
-        ) from error
-    except psycopg.errors.UndefinedFunction as error:
-        raise RowcastError(
-            f"this database has an older prediction queue: {_first_line(error)}",
-            "apply the migrations: supabase db push --db-url …",
-        ) from error
-    except psycopg.Error as error:
-        raise RowcastError(
-            f"the database did not do it: {_first_line(error)}",
-            "--db-url takes postgresql://postgres:password@host:port/postgres",
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def _stack_url() -> str:
-    from rowcast.stack.stack import default_stack
-
-    status = default_stack().status()
-    if not status.running:
-        raise RowcastError("the stack is not running", "./rowcast up, or name one with --db-url")
-    return status.db_url
+def _database(db_url: str | None) -> AbstractContextManager[Database]:
+    return database(db_url, "queue", "prediction queue")

@@ -17,7 +17,8 @@ begin
     from (
       values ('rowcast-maintain', '7 * * * *', 'select ml.maintain()'), ('rowcast-wakeup', '10 seconds', 'select ml.send_wakeup()'),
         ('rowcast-backfill', '10 seconds', 'select ml.advance_backfills()'),
-        ('rowcast-notifications', '23 3 * * *', 'select private.forget_notifications()')
+        ('rowcast-notifications', '23 3 * * *', 'select private.forget_notifications()'),
+        ('rowcast-audit', '17 * * * *', 'select private.maintain_audit()')
     ) as w (name, schedule, command)
     where not exists (select from cron.job as j where j.jobname = w.name and j.active)
   $q$;
