@@ -45,18 +45,20 @@ create index audit_log_actor_id_idx on private.audit_log (actor_id, created_at d
 create index audit_log_table_name_idx on private.audit_log (table_name, created_at desc, id desc);
 create index audit_log_action_idx on private.audit_log (action, created_at desc, id desc);
 
--- The chains, one a month: each link hashes the one before it and its entry. Apart from the entries, so that neither is ever updated to
--- take the other in. One table for all months, so that the end of a chain is one step in one index.
+-- The chains, up to eight a month: each link hashes the one before it and its entry. Apart from the entries, so that neither is ever
+-- updated to take the other in. One table for all months, so that the end of a chain is one step in one index.
 create table private.audit_links (
   month date not null,
+  lane smallint not null constraint audit_links_lane_check check (lane between 0 and 7),
   position bigint not null,
   entry_id bigint not null constraint audit_links_entry_id_key unique,
   digest bytea not null,
   hash bytea not null,
-  constraint audit_links_pkey primary key (month, position)
+  constraint audit_links_pkey primary key (month, lane, position)
 );
 
 comment on table private.audit_links is 'The hash chain of the audit log''s entries. See private.check_audit.';
+comment on column private.audit_links.lane is 'Which of the month''s chains; see private.audit_lane.';
 comment on column private.audit_links.digest is 'Of the part of the entry that can be redacted, salted.';
 comment on column private.audit_links.hash is 'Of the link before, the digest, and the part of the entry that stays.';
 
@@ -87,16 +89,44 @@ return date_trunc('month', p_moment at time zone 'UTC')::date;
 comment on function private.audit_month(timestamptz) is 'The month whose partition and chain an audit entry belongs to, in UTC.';
 -- end file
 
+-- file: sql/functions/private/audit_lane.sql
+-- A commit holds its lane until it is on disk, and lanes let commits go to disk together. The lowest free one is taken, so that a quiet
+-- month is one chain. Only who holds none waits; who holds one finds it free, as it is his own. So there is no deadlock.
+create or replace function private.audit_lane()
+returns smallint
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_lane integer;
+begin
+  -- The first number has no meaning but its own: the audit log's.
+  for v_lane in 0 .. 7 loop
+    if pg_try_advisory_xact_lock(1096107092, v_lane) then
+      return v_lane;
+    end if;
+  end loop;
+  v_lane := pg_backend_pid() % 8;
+  perform pg_advisory_xact_lock(1096107092, v_lane);
+  return v_lane;
+end
+$$;
+
+comment on function private.audit_lane() is 'Takes one of the audit log''s eight lanes until the transaction ends.';
+-- end file
+
 -- file: sql/functions/private/audit_genesis.sql
-create or replace function private.audit_genesis(p_month date)
+create or replace function private.audit_genesis(p_month date, p_lane smallint)
 returns bytea
 language sql
 immutable
 security invoker
 set search_path = ''
-return sha256(convert_to('rowcast audit ' || (p_month - date '2000-01-01'), 'UTF8'));
+return sha256(convert_to(format('rowcast audit %s %s', p_month - date '2000-01-01', p_lane), 'UTF8'));
 
-comment on function private.audit_genesis(date) is 'What the first link of a month follows, so that no month can pass for another.';
+comment on function private.audit_genesis(date, smallint) is 'What a chain''s first link follows, so that no chain can pass for another.';
 -- end file
 
 -- file: sql/functions/private/audit_digest.sql
@@ -145,22 +175,37 @@ comment on function private.audit_hash(bytea, bytea, bigint, timestamptz, text, 
 -- end file
 
 -- file: sql/functions/private/audit_head.sql
-create or replace function private.audit_head(p_month date, p_position bigint, p_hash bytea)
+-- The head of a month is that of all its chains: how long each is, without the zeros at the end, and one hash over their last links.
+create or replace function private.audit_head(p_month date, p_positions bigint[] default null)
 returns text
 language sql
-immutable
+stable
 security invoker
 set search_path = ''
-return format('%s-%s:%s:%s', lpad(extract(year from p_month)::text, 4, '0'), lpad(extract(month from p_month)::text, 2, '0'),
-  p_position, encode(p_hash, 'hex'));
+as $$
+  select format(
+    '%s-%s:%s:%s', lpad(extract(year from p_month)::text, 4, '0'), lpad(extract(month from p_month)::text, 2, '0'),
+    regexp_replace(string_agg(coalesce(h.position, 0)::text, '.' order by n.lane), '([.]0)+$', ''),
+    encode(sha256(coalesce(string_agg(h.hash, '' order by n.lane), '')), 'hex')
+  )
+  from generate_series(0, 7) as n (lane)
+  left join lateral (
+    select l.position, l.hash
+    from private.audit_links as l
+    where l.month = p_month and l.lane = n.lane and (p_positions is null or l.position = p_positions[n.lane + 1])
+    order by l.position desc
+    limit 1
+  ) as h on true
+$$;
 
-comment on function private.audit_head(date, bigint, bytea) is 'The end of a chain as people keep it: month:entries:hash.';
+comment on function private.audit_head(date, bigint[]) is
+  'The end of a month''s chains as people keep it, month:entries:hash; or what it was when they had so many entries.';
 -- end file
 
 -- file: sql/functions/private/audit_heads.sql
 -- Steps from month to month in the index; the links between are not read.
 create or replace function private.audit_heads()
-returns setof text
+returns table (month date, head text)
 language sql
 stable
 security invoker
@@ -172,15 +217,10 @@ begin atomic
     select (select min(l.month) from private.audit_links as l where l.month > m.month) from months as m where m.month is not null
   )
 
-  select private.audit_head(m.month, h.position, h.hash)
-  from months as m
-  cross join lateral (
-    select l.position, l.hash from private.audit_links as l where l.month = m.month order by l.position desc limit 1
-  ) as h
-  order by m.month;
+  select m.month, private.audit_head(m.month) from months as m where m.month is not null order by m.month;
 end;
 
-comment on function private.audit_heads() is 'The head of each month''s chain as it is now.';
+comment on function private.audit_heads() is 'The head of each month as it is now.';
 -- end file
 
 -- file: sql/functions/private/audit_values.sql
@@ -383,8 +423,8 @@ comment on function private.audit(regclass, text, text, text[], text[]) is
 
 -- file: sql/functions/private/tg_audit_log__link.sql
 -- Definer: fires at the commit, under the role of whoever wrote.
--- Deferred to the commit, where a transaction holds all the row locks that it will ever hold: it waits for the chain while nobody who
--- holds the chain waits for it. Entries carry the time of their transaction, so that it is one chain for each transaction, never two.
+-- Deferred to the commit, where a transaction holds all the row locks that it will ever hold: it may wait for a lane, but nobody who
+-- holds a lane waits for it.
 -- NEW is the row as it was inserted, also when it was redacted since in the same transaction.
 create or replace function private.tg_audit_log__link()
 returns trigger
@@ -398,20 +438,19 @@ declare
   v_digest constant bytea := private.audit_digest(
     new.salt, new.actor_id, new.subject_id, new.row_key, new.old_values, new.new_values, new.request_id
   );
+  v_lane constant smallint := private.audit_lane();
   v_position bigint;
   v_hash bytea;
 begin
-  -- The first number is of no meaning but its own: the audit log's.
-  perform pg_advisory_xact_lock(1096107092, (v_month - date '2000-01-01'));
   select l.position, l.hash into v_position, v_hash
   from private.audit_links as l
-  where l.month = v_month
+  where l.month = v_month and l.lane = v_lane
   order by l.position desc
   limit 1;
-  insert into private.audit_links (month, position, entry_id, digest, hash)
+  insert into private.audit_links (month, lane, position, entry_id, digest, hash)
   values (
-    v_month, coalesce(v_position, 0) + 1, new.id, v_digest, private.audit_hash(
-      coalesce(v_hash, private.audit_genesis(v_month)), v_digest, new.id, new.created_at, new.actor_role, new.action, new.table_name
+    v_month, v_lane, coalesce(v_position, 0) + 1, new.id, v_digest, private.audit_hash(
+      coalesce(v_hash, private.audit_genesis(v_month, v_lane)), v_digest, new.id, new.created_at, new.actor_role, new.action, new.table_name
     )
   )
   on conflict do nothing;
@@ -508,7 +547,7 @@ comment on function private.make_audit_partition(date) is 'Makes the audit log''
 -- file: sql/functions/private/maintain_audit.sql
 -- Runs hourly. Partitions are made two months ahead, and attached, which stops no writer; a month with entries in the default
 -- partition is left to it. To drop one takes a lock that writers wait for: it waits for three seconds at most, and an hour later again.
--- Retention is itself an entry, so that private.check_audit tells it from a vandal's drop; so is, once a day, the head of every chain.
+-- Retention is itself an entry, so that private.check_audit tells it from a vandal's drop; so is, once a day, the head of every month.
 create or replace function private.maintain_audit(p_keep_months integer default 24)
 returns void
 language plpgsql
@@ -536,9 +575,9 @@ begin
   loop
     begin
       execute format('drop table private.%I', v_name);
-      perform private.append_audit('audit.dropped', p_new_values => jsonb_build_object('head', h))
+      perform private.append_audit('audit.dropped', p_new_values => jsonb_build_object('head', h.head))
       from private.audit_heads() as h
-      where starts_with(h, to_char(v_month, 'YYYY-MM:'));
+      where h.month = v_month;
       delete from private.audit_links where month = v_month;
     exception when lock_not_available then
       raise warning '% is busy, and is dropped another time', v_name;
@@ -548,7 +587,7 @@ begin
   if not exists (
     select from private.audit_log as a where a.action = 'audit.checkpoint' and a.created_at > now() - interval '1 day'
   ) then
-    perform private.append_audit('audit.checkpoint', p_new_values => jsonb_build_object('heads', jsonb_agg(h)))
+    perform private.append_audit('audit.checkpoint', p_new_values => jsonb_build_object('heads', jsonb_agg(h.head)))
     from private.audit_heads() as h
     having count(*) > 0;
   end if;
@@ -556,7 +595,7 @@ end
 $$;
 
 comment on function private.maintain_audit(integer) is
-  'Makes the audit log''s next partitions, drops those past their keep, and notes the heads of its chains once a day.';
+  'Makes the audit log''s next partitions, drops those past their keep, and notes the heads of its months once a day.';
 -- end file
 
 -- file: sql/functions/private/redact_audit.sql
@@ -634,7 +673,7 @@ declare
 begin
   if exists (
     select from unnest(p_heads) as h
-    where (h ~ '^[0-9]{4}-(0[1-9]|1[0-2]):[0-9]{1,18}:[0-9a-f]{64}$' and h !~ '^0000') is not true
+    where (h ~ '^[0-9]{4}-(0[1-9]|1[0-2]):[0-9]{1,18}([.][0-9]{1,18}){0,7}:[0-9a-f]{64}$' and h !~ '^0000') is not true
   ) then
     raise sqlstate 'PT422' using
       message = 'A head is no head.', detail = 'AUDIT_HEAD_MALFORMED', hint = 'Give it as it was printed: 2026-11:1234:<64 hex digits>.';
@@ -653,11 +692,16 @@ begin
     from own as o cross join lateral jsonb_array_elements_text(o.new_values -> 'entries') as e (id)
     where o.action = 'audit.redacted'
   ), dropped as materialized (
-    select to_date(split_part(o.new_values ->> 'head', ':', 1), 'YYYY-MM') as month, o.new_values ->> 'head' as head
+    select
+      to_date(split_part(o.new_values ->> 'head', ':', 1), 'YYYY-MM') as month, o.new_values ->> 'head' as head, (
+        select sum(n::bigint) from string_to_table(split_part(o.new_values ->> 'head', ':', 2), '.') as n
+      ) as entries
     from own as o
     where o.action = 'audit.dropped'
   ), heads as materialized (
-    select distinct to_date(split_part(x.head, ':', 1), 'YYYY-MM') as month, split_part(x.head, ':', 2)::bigint as position, x.head
+    select distinct
+      to_date(split_part(x.head, ':', 1), 'YYYY-MM') as month, string_to_array(split_part(x.head, ':', 2), '.')::bigint[] as positions,
+      x.head
     from (
       select unnest(p_heads) as head
       union
@@ -666,17 +710,22 @@ begin
     ) as x
   ), links as (
     select
-      l.*, row_number() over w as place, lag(l.hash, 1, private.audit_genesis(v.month)) over w as previous
-    from (select distinct x.month from private.audit_links as x where v_month is null or x.month = v_month) as v
-    join private.audit_links as l on l.month = v.month
-    window w as (partition by l.month order by l.position)
+      l.*, row_number() over w as place, lag(l.hash, 1, v.genesis) over w as previous
+    from (
+      select x.month, x.lane, private.audit_genesis(x.month, x.lane) as genesis
+      from private.audit_links as x
+      where v_month is null or x.month = v_month
+      group by x.month, x.lane
+    ) as v
+    join private.audit_links as l on l.month = v.month and l.lane = v.lane
+    window w as (partition by l.month, l.lane order by l.position)
   ), entries as (
     select a.*, date_trunc('month', a.created_at)::date as month
     from private.audit_log as a
     where v_month is null or a.created_at >= v_month and a.created_at < v_month + interval '1 month'
   ), pairs as (
     select
-      coalesce(l.month, a.month) as month, coalesce(l.entry_id, a.id) as entry_id, l.position,
+      coalesce(l.month, a.month) as month, coalesce(l.entry_id, a.id) as entry_id, l.lane, l.position,
       l.entry_id is not null and a.id is not null and a.salt is null as is_blank,
       case
         when l.entry_id is null then 'it is not in the chain'
@@ -696,24 +745,19 @@ begin
   ), chains as (
     select
       p.month, count(*) filter (where p.position is not null) as entries, count(*) filter (where p.is_blank) as redacted,
-      (array_agg(p.entry_id order by p.position, p.entry_id) filter (where p.problem is not null))[1] as first_broken,
-      (array_agg(p.problem order by p.position, p.entry_id) filter (where p.problem is not null))[1] as problem,
-      max(p.position) as last
+      (array_agg(p.entry_id order by p.lane, p.position, p.entry_id) filter (where p.problem is not null))[1] as first_broken,
+      (array_agg(p.problem order by p.lane, p.position, p.entry_id) filter (where p.problem is not null))[1] as problem
     from pairs as p
     group by p.month
   ), kept as (
     select
-      h.month, (array_agg(h.head order by h.position) filter (
-        where not exists (
-          select from private.audit_links as l
-          where l.month = h.month and l.position = h.position and private.audit_head(l.month, l.position, l.hash) = h.head
-        )
-        and not exists (
+      h.month, min(h.head) filter (
+        where private.audit_head(h.month, h.positions) <> h.head and not exists (
           select from dropped as d
-          where d.month = h.month and (d.head = h.head or split_part(d.head, ':', 2)::bigint > h.position)
-            and not exists (select from private.audit_links as l where l.month = h.month)
+          where d.month = h.month and not exists (select from private.audit_links as l where l.month = h.month)
+            and (d.head = h.head or d.entries > (select sum(n) from unnest(h.positions) as n))
         )
-      ))[1] as missing
+      ) as missing
     from heads as h
     where v_month is null or h.month = v_month
     group by h.month
@@ -726,10 +770,9 @@ begin
       when c.month is null then 'the month is gone, and retention did not drop it'
       else 'it does not hold the head ' || k.missing
     end),
-    private.audit_head(e.month, e.position, e.hash)
+    case when c.entries > 0 then private.audit_head(c.month) end
   from chains as c
   full join kept as k on k.month = c.month
-  left join private.audit_links as e on e.month = c.month and e.position = c.last
   where c.month is not null or k.missing is not null or k.month = any (
     select to_date(split_part(h, ':', 1), 'YYYY-MM') from unnest(p_heads) as h
   )

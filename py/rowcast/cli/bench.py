@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from rowcast.bench.latency import measure
-from rowcast.cli.console import err, out
+from rowcast.cli.console import err, out, steps
 from rowcast.errors import RowcastError
 
 if TYPE_CHECKING:
@@ -98,6 +98,28 @@ def rls(
     from rowcast.bench.rls_command import run
 
     run(rows, owners, rounds, out_dir)
+
+
+@app.command()
+def audit(
+    writers: Annotated[int, typer.Option(min=1, max=64, help="Sessions that write at once.")] = 8,
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="Of each measurement.")] = 10.0,
+) -> None:
+    """What the audit log costs the tables that it watches; in a stack of its own."""
+    from rowcast.bench import audit as bench
+    from rowcast.stack.temporary import temporary_stack
+
+    with steps("starting a stack"), temporary_stack(service=False) as stack:
+        url = stack.status().db_url
+        bench.set_up(url)
+        table = Table(title=f"updates; {writers} writers, {seconds:g} s")
+        for name in ("table", "µs a write", "µs at the commit", "commits a second"):
+            table.add_column(name, justify="left" if name == "table" else "right")
+        for name, written in bench.TABLES.items():
+            cost = bench.cost(url, written, 20_000)
+            rate = bench.throughput(url, written, writers, seconds)
+            table.add_row(name, f"{cost.write:.0f}", f"{cost.link:.0f}", f"{rate:,.0f}")
+    out.print(table)
 
 
 def require_service(url: str) -> None:

@@ -1,9 +1,9 @@
-create or replace function private.audit_genesis(p_month date)
+create or replace function private.audit_genesis(p_month date, p_lane smallint)
 returns bytea
 language sql
 immutable
 security invoker
 set search_path = ''
-return sha256(convert_to('rowcast audit ' || (p_month - date '2000-01-01'), 'UTF8'));
+return sha256(convert_to(format('rowcast audit %s %s', p_month - date '2000-01-01', p_lane), 'UTF8'));
 
-comment on function private.audit_genesis(date) is 'What the first link of a month follows, so that no month can pass for another.';
+comment on function private.audit_genesis(date, smallint) is 'What a chain''s first link follows, so that no chain can pass for another.';

@@ -1,6 +1,6 @@
 -- Steps from month to month in the index; the links between are not read.
 create or replace function private.audit_heads()
-returns setof text
+returns table (month date, head text)
 language sql
 stable
 security invoker
@@ -12,12 +12,7 @@ begin atomic
     select (select min(l.month) from private.audit_links as l where l.month > m.month) from months as m where m.month is not null
   )
 
-  select private.audit_head(m.month, h.position, h.hash)
-  from months as m
-  cross join lateral (
-    select l.position, l.hash from private.audit_links as l where l.month = m.month order by l.position desc limit 1
-  ) as h
-  order by m.month;
+  select m.month, private.audit_head(m.month) from months as m where m.month is not null order by m.month;
 end;
 
-comment on function private.audit_heads() is 'The head of each month''s chain as it is now.';
+comment on function private.audit_heads() is 'The head of each month as it is now.';

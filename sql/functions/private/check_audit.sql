@@ -16,7 +16,7 @@ declare
 begin
   if exists (
     select from unnest(p_heads) as h
-    where (h ~ '^[0-9]{4}-(0[1-9]|1[0-2]):[0-9]{1,18}:[0-9a-f]{64}$' and h !~ '^0000') is not true
+    where (h ~ '^[0-9]{4}-(0[1-9]|1[0-2]):[0-9]{1,18}([.][0-9]{1,18}){0,7}:[0-9a-f]{64}$' and h !~ '^0000') is not true
   ) then
     raise sqlstate 'PT422' using
       message = 'A head is no head.', detail = 'AUDIT_HEAD_MALFORMED', hint = 'Give it as it was printed: 2026-11:1234:<64 hex digits>.';
@@ -35,11 +35,16 @@ begin
     from own as o cross join lateral jsonb_array_elements_text(o.new_values -> 'entries') as e (id)
     where o.action = 'audit.redacted'
   ), dropped as materialized (
-    select to_date(split_part(o.new_values ->> 'head', ':', 1), 'YYYY-MM') as month, o.new_values ->> 'head' as head
+    select
+      to_date(split_part(o.new_values ->> 'head', ':', 1), 'YYYY-MM') as month, o.new_values ->> 'head' as head, (
+        select sum(n::bigint) from string_to_table(split_part(o.new_values ->> 'head', ':', 2), '.') as n
+      ) as entries
     from own as o
     where o.action = 'audit.dropped'
   ), heads as materialized (
-    select distinct to_date(split_part(x.head, ':', 1), 'YYYY-MM') as month, split_part(x.head, ':', 2)::bigint as position, x.head
+    select distinct
+      to_date(split_part(x.head, ':', 1), 'YYYY-MM') as month, string_to_array(split_part(x.head, ':', 2), '.')::bigint[] as positions,
+      x.head
     from (
       select unnest(p_heads) as head
       union
@@ -48,17 +53,22 @@ begin
     ) as x
   ), links as (
     select
-      l.*, row_number() over w as place, lag(l.hash, 1, private.audit_genesis(v.month)) over w as previous
-    from (select distinct x.month from private.audit_links as x where v_month is null or x.month = v_month) as v
-    join private.audit_links as l on l.month = v.month
-    window w as (partition by l.month order by l.position)
+      l.*, row_number() over w as place, lag(l.hash, 1, v.genesis) over w as previous
+    from (
+      select x.month, x.lane, private.audit_genesis(x.month, x.lane) as genesis
+      from private.audit_links as x
+      where v_month is null or x.month = v_month
+      group by x.month, x.lane
+    ) as v
+    join private.audit_links as l on l.month = v.month and l.lane = v.lane
+    window w as (partition by l.month, l.lane order by l.position)
   ), entries as (
     select a.*, date_trunc('month', a.created_at)::date as month
     from private.audit_log as a
     where v_month is null or a.created_at >= v_month and a.created_at < v_month + interval '1 month'
   ), pairs as (
     select
-      coalesce(l.month, a.month) as month, coalesce(l.entry_id, a.id) as entry_id, l.position,
+      coalesce(l.month, a.month) as month, coalesce(l.entry_id, a.id) as entry_id, l.lane, l.position,
       l.entry_id is not null and a.id is not null and a.salt is null as is_blank,
       case
         when l.entry_id is null then 'it is not in the chain'
@@ -78,24 +88,19 @@ begin
   ), chains as (
     select
       p.month, count(*) filter (where p.position is not null) as entries, count(*) filter (where p.is_blank) as redacted,
-      (array_agg(p.entry_id order by p.position, p.entry_id) filter (where p.problem is not null))[1] as first_broken,
-      (array_agg(p.problem order by p.position, p.entry_id) filter (where p.problem is not null))[1] as problem,
-      max(p.position) as last
+      (array_agg(p.entry_id order by p.lane, p.position, p.entry_id) filter (where p.problem is not null))[1] as first_broken,
+      (array_agg(p.problem order by p.lane, p.position, p.entry_id) filter (where p.problem is not null))[1] as problem
     from pairs as p
     group by p.month
   ), kept as (
     select
-      h.month, (array_agg(h.head order by h.position) filter (
-        where not exists (
-          select from private.audit_links as l
-          where l.month = h.month and l.position = h.position and private.audit_head(l.month, l.position, l.hash) = h.head
-        )
-        and not exists (
+      h.month, min(h.head) filter (
+        where private.audit_head(h.month, h.positions) <> h.head and not exists (
           select from dropped as d
-          where d.month = h.month and (d.head = h.head or split_part(d.head, ':', 2)::bigint > h.position)
-            and not exists (select from private.audit_links as l where l.month = h.month)
+          where d.month = h.month and not exists (select from private.audit_links as l where l.month = h.month)
+            and (d.head = h.head or d.entries > (select sum(n) from unnest(h.positions) as n))
         )
-      ))[1] as missing
+      ) as missing
     from heads as h
     where v_month is null or h.month = v_month
     group by h.month
@@ -108,10 +113,9 @@ begin
       when c.month is null then 'the month is gone, and retention did not drop it'
       else 'it does not hold the head ' || k.missing
     end),
-    private.audit_head(e.month, e.position, e.hash)
+    case when c.entries > 0 then private.audit_head(c.month) end
   from chains as c
   full join kept as k on k.month = c.month
-  left join private.audit_links as e on e.month = c.month and e.position = c.last
   where c.month is not null or k.missing is not null or k.month = any (
     select to_date(split_part(h, ':', 1), 'YYYY-MM') from unnest(p_heads) as h
   )

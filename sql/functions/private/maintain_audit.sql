@@ -1,6 +1,6 @@
 -- Runs hourly. Partitions are made two months ahead, and attached, which stops no writer; a month with entries in the default
 -- partition is left to it. To drop one takes a lock that writers wait for: it waits for three seconds at most, and an hour later again.
--- Retention is itself an entry, so that private.check_audit tells it from a vandal's drop; so is, once a day, the head of every chain.
+-- Retention is itself an entry, so that private.check_audit tells it from a vandal's drop; so is, once a day, the head of every month.
 create or replace function private.maintain_audit(p_keep_months integer default 24)
 returns void
 language plpgsql
@@ -28,9 +28,9 @@ begin
   loop
     begin
       execute format('drop table private.%I', v_name);
-      perform private.append_audit('audit.dropped', p_new_values => jsonb_build_object('head', h))
+      perform private.append_audit('audit.dropped', p_new_values => jsonb_build_object('head', h.head))
       from private.audit_heads() as h
-      where starts_with(h, to_char(v_month, 'YYYY-MM:'));
+      where h.month = v_month;
       delete from private.audit_links where month = v_month;
     exception when lock_not_available then
       raise warning '% is busy, and is dropped another time', v_name;
@@ -40,7 +40,7 @@ begin
   if not exists (
     select from private.audit_log as a where a.action = 'audit.checkpoint' and a.created_at > now() - interval '1 day'
   ) then
-    perform private.append_audit('audit.checkpoint', p_new_values => jsonb_build_object('heads', jsonb_agg(h)))
+    perform private.append_audit('audit.checkpoint', p_new_values => jsonb_build_object('heads', jsonb_agg(h.head)))
     from private.audit_heads() as h
     having count(*) > 0;
   end if;
@@ -48,4 +48,4 @@ end
 $$;
 
 comment on function private.maintain_audit(integer) is
-  'Makes the audit log''s next partitions, drops those past their keep, and notes the heads of its chains once a day.';
+  'Makes the audit log''s next partitions, drops those past their keep, and notes the heads of its months once a day.';
