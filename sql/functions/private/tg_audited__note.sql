@@ -10,10 +10,10 @@ as $$
 declare
   v_hide constant text[] := tg_argv[2];
   v_ignore constant text[] := tg_argv[3];
-  v_old jsonb := to_jsonb(old) - v_ignore;
-  v_new jsonb := to_jsonb(new) - v_ignore;
-  v_row jsonb := coalesce(to_jsonb(new), to_jsonb(old));
-  v_subject uuid;
+  v_before constant jsonb := to_jsonb(old);
+  v_after constant jsonb := to_jsonb(new);
+  v_old jsonb := v_before - v_ignore;
+  v_new jsonb := v_after - v_ignore;
   v_key text;
 begin
   if tg_op = 'UPDATE' then
@@ -25,11 +25,11 @@ begin
     where o.value is distinct from v_new -> o.key;
   end if;
   -- A row goes by the key under which it was known; the new one stands among what changed.
-  select string_agg(coalesce(to_jsonb(old), v_row) ->> k.name, ',' order by k.ordinality) into v_key
+  select string_agg(coalesce(v_before, v_after) ->> k.name, ',' order by k.ordinality) into v_key
   from unnest(tg_argv[0]::text[]) with ordinality as k (name, ordinality);
-  v_subject := v_row ->> tg_argv[1];
   perform private.append_audit(
-    lower(tg_op), format('%s.%s', tg_table_schema, tg_table_name), v_key, v_subject,
+    lower(tg_op), format('%s.%s', tg_table_schema, tg_table_name), v_key,
+    (coalesce(v_after, v_before) ->> tg_argv[1])::uuid,
     private.audit_values(v_old, v_hide), private.audit_values(v_new, v_hide)
   );
   return null;
