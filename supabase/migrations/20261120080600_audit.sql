@@ -986,6 +986,7 @@ end
 $$;
 
 -- Rights and accounts. Not tables that are written to with every request: each write to an audited one waits for its turn in the chain.
+select private.audit('public.feature_flags');
 select private.audit('public.app_roles');
 select private.audit('public.permissions');
 select private.audit('public.role_permissions');
