@@ -10,6 +10,7 @@ security invoker
 set search_path = ''
 set plan_cache_mode = force_custom_plan
 set timezone = 'UTC'
+set work_mem = '32MB'
 as $$
 declare
   v_month constant date := date_trunc('month', p_month);
