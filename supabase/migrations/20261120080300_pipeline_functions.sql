@@ -2144,6 +2144,7 @@ comment on function ml.resume(text) is E'Go on claiming for a prediction\n\nFals
 
 -- file: sql/functions/ml/tg_predictions__broadcast.sql
 -- Definer: whoever causes a receipt needs no right on Realtime. realtime.send turns its own faults into warnings.
+-- A receipt of yesterday, as one restored from an export, is no news.
 create or replace function ml.tg_predictions__broadcast()
 returns trigger
 language plpgsql
@@ -2161,7 +2162,7 @@ begin
     'prediction', 'user:' || n.owner_id::text, true
   )
   from new_rows as n
-  where n.owner_id is not null and n.status in ('done', 'failed');
+  where n.owner_id is not null and n.status in ('done', 'failed') and n.created_at > now() - interval '1 day';
   return null;
 end
 $$;

@@ -1,4 +1,5 @@
 -- Definer: whoever causes a receipt needs no right on Realtime. realtime.send turns its own faults into warnings.
+-- A receipt of yesterday, as one restored from an export, is no news.
 create or replace function ml.tg_predictions__broadcast()
 returns trigger
 language plpgsql
@@ -16,7 +17,7 @@ begin
     'prediction', 'user:' || n.owner_id::text, true
   )
   from new_rows as n
-  where n.owner_id is not null and n.status in ('done', 'failed');
+  where n.owner_id is not null and n.status in ('done', 'failed') and n.created_at > now() - interval '1 day';
   return null;
 end
 $$;

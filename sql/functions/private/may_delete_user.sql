@@ -1,0 +1,21 @@
+-- Definer: reads who holds which permission.
+create or replace function private.may_delete_user(p_user_id uuid)
+returns void
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.require_user();
+  perform private.require_permission('users.delete');
+  perform private.require_not_above(p_user_id);
+  if not exists (select from auth.users as u where u.id = p_user_id) then
+    raise sqlstate 'PT404' using
+      message = 'There is no such account.', detail = 'ACCOUNT_NOT_FOUND', hint = 'Check the id.';
+  end if;
+end
+$$;
+
+comment on function private.may_delete_user(uuid) is 'Refuses a caller who may not delete this account.';
+grant execute on function private.may_delete_user(uuid) to authenticated;

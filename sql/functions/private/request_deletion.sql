@@ -1,0 +1,45 @@
+-- Definer: people may not write the table. The account is the token's, the wait is ours. Asking again moves nothing.
+create or replace function private.request_deletion(p_reason text)
+returns public.deletion_requests
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_user uuid := private.require_user();
+  v_row public.deletion_requests;
+begin
+  if length(p_reason) > 500 then
+    raise sqlstate 'PT422' using
+      message = 'p_reason takes at most 500 characters.', detail = 'REASON_TOO_LONG', hint = 'Shorten it.';
+  end if;
+  if exists (select from public.user_roles as ur where ur.user_id = v_user and ur.role = 'admin' and ur.expires_at is null)
+    and not exists (
+      select from public.user_roles as ur where ur.user_id <> v_user and ur.role = 'admin' and ur.expires_at is null
+    )
+  then
+    -- The table refuses it too, but that would be in a month, when nobody looks.
+    raise sqlstate 'PT409' using
+      message = 'The last admin cannot go.', detail = 'LAST_ADMIN', hint = 'Make somebody else admin first, without an end.';
+  end if;
+  insert into public.deletion_requests as d (user_id, reason, due_at)
+  select u.id, p_reason, now() + s.deletion_grace
+  from auth.users as u
+  cross join private.personal_data_settings as s
+  where u.id = v_user
+  on conflict (user_id) do update set
+    state = 'pending', reason = excluded.reason, requested_at = now(), due_at = excluded.due_at, cancelled_at = null
+  where d.state = 'cancelled';
+
+  select d.* into v_row from public.deletion_requests as d where d.user_id = v_user;
+  if not found then
+    raise sqlstate 'PT404' using
+      message = 'This account no longer exists.', detail = 'ACCOUNT_NOT_FOUND', hint = 'Sign in again.';
+  end if;
+  return v_row;
+end
+$$;
+
+comment on function private.request_deletion(text) is 'Puts the caller''s account down for erasure after the grace period.';
+grant execute on function private.request_deletion(text) to authenticated;
