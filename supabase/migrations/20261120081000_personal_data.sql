@@ -234,11 +234,11 @@ values
 (
   'public.prediction_outcomes', 'owner_id', 'anonymise', true, true,
   '{
-    "owner_id": "null", "row_key": "gen_random_uuid()::text", "prediction_id": "null",
+    "id": "default", "owner_id": "null", "row_key": "gen_random_uuid()::text", "prediction_id": "null",
     "predicted": "private.numbers_of(t.predicted)", "truth": "private.numbers_of(t.truth)",
     "observed_at": "date_trunc(''day'', t.observed_at, ''UTC'')"
   }',
-  'Predicted and true values. Numbers stay, so that quality is known; row, owner, texts and the hour go.'
+  'Predicted and true values. Numbers stay, so that quality is known; number, row, owner, texts and the hour go.'
 );
 
 -- Tables of the platform. Auth's are erased together, whatever this version of it has.
@@ -247,7 +247,7 @@ values
 (
   'auth.users', 'id', 'erase', true, true, 'private.erase_account',
   array['id', 'email', 'phone', 'created_at', 'last_sign_in_at', 'email_confirmed_at', 'phone_confirmed_at', 'raw_user_meta_data'],
-  800, 'The account. Restored without password and confirmations.'
+  800, 'The account. Restored without password.'
 );
 
 insert into private.personal_data (table_name, column_name, on_erase, matches, is_exported, only_columns, erase_order, reason)
@@ -440,7 +440,7 @@ comment on function private.rows_of(private.personal_data) is 'The condition ove
 -- file: sql/functions/private/find_rows.sql
 -- Of every declared table: an account deleted elsewhere may have left rows that no foreign key reached.
 create or replace function private.find_rows(p_user_id uuid)
-returns table (table_name text, held bigint)
+returns table (table_name text, column_name text, held bigint)
 language plpgsql
 stable
 security invoker
@@ -456,6 +456,7 @@ begin
     order by d.table_name, d.column_name
   loop
     table_name := v_declared.table_name;
+    column_name := v_declared.column_name;
     execute format('select count(*) from %s as t where %s', to_regclass(table_name), private.rows_of(v_declared))
     into held using p_user_id, private.person_needles(p_user_id);
     if held > 0 then
@@ -984,7 +985,8 @@ grant execute on function private.export_page(uuid, text, jsonb) to authenticate
 -- end file
 
 -- file: sql/functions/private/insert_row.sql
--- Only columns that exist, that are given, and that may be written: the platform generates some which others store.
+-- Only columns that exist, that are given, and that may be written: the platform generates some which others store. In a
+-- document JSON's null and SQL's look alike; where the column takes no NULL, it was JSON's.
 create or replace function private.insert_row(p_table regclass, p_row jsonb)
 returns bigint
 language plpgsql
@@ -994,14 +996,23 @@ set search_path = ''
 as $$
 declare
   v_columns text;
+  v_values text;
   v_count bigint;
 begin
-  select string_agg(quote_ident(a.attname), ', ' order by a.attnum) into v_columns
+  select
+    string_agg(quote_ident(a.attname), ', ' order by a.attnum),
+    string_agg(
+      format(
+        case when a.attnotnull and a.atttypid in ('json'::regtype, 'jsonb'::regtype) then 'coalesce(r.%I, ''null'')' else 'r.%I' end,
+        a.attname
+      ), ', ' order by a.attnum
+    )
+  into v_columns, v_values
   from pg_catalog.pg_attribute as a
   where a.attrelid = p_table and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' and p_row ? a.attname;
   execute format(
-    'insert into %1$s (%2$s) overriding system value select %2$s from jsonb_populate_record(null::%1$s, $1) on conflict do nothing',
-    p_table, v_columns
+    'insert into %1$s (%2$s) overriding system value select %3$s from jsonb_populate_record(null::%1$s, $1) as r on conflict do nothing',
+    p_table, v_columns, v_values
   ) using p_row;
   get diagnostics v_count = row_count;
   return v_count;
@@ -1024,6 +1035,8 @@ as $$
 declare
   v_id uuid := coalesce((p_account ->> 'id')::uuid, gen_random_uuid());
   v_email text := lower(btrim(p_account ->> 'email'));
+  -- An address that an export says was never confirmed stays so.
+  v_confirmed jsonb := coalesce(p_account -> 'email_confirmed_at', to_jsonb(now()));
   v_user jsonb;
   v_identity jsonb;
 begin
@@ -1044,7 +1057,8 @@ begin
     'instance_id', '00000000-0000-0000-0000-000000000000', 'aud', 'authenticated', 'role', 'authenticated', 'id', v_id,
     'email', v_email, 'phone', p_account ->> 'phone',
     'encrypted_password', coalesce(extensions.crypt(p_password, extensions.gen_salt('bf', 10)), ''),
-    'email_confirmed_at', now(), 'confirmed_at', now(), 'invited_at', case when p_password is null then now() end,
+    'email_confirmed_at', v_confirmed, 'confirmed_at', v_confirmed, 'phone_confirmed_at', p_account -> 'phone_confirmed_at',
+    'last_sign_in_at', p_account -> 'last_sign_in_at',
     'raw_app_meta_data', '{"provider": "email", "providers": ["email"]}'::jsonb,
     'raw_user_meta_data', coalesce(p_account -> 'raw_user_meta_data', '{}'),
     'created_at', coalesce((p_account ->> 'created_at')::timestamptz, now()), 'updated_at', now(),
@@ -1114,9 +1128,12 @@ begin
           message = format('A row of %s is somebody else''s.', v_declared.table_name), detail = 'IMPORT_REFUSED',
           hint = 'Every row carries the id of the account.';
       end if;
-      -- The sign-up trigger has made the profile already.
+      -- The sign-up trigger has made a profile already, and the username may be another's by now.
       if v_declared.table_name = 'public.profiles' then
         delete from public.profiles as p where p.id = v_user;
+        if exists (select from public.profiles as p where p.username = v_row ->> 'username') then
+          v_row := v_row - 'username';
+        end if;
       end if;
       v_count := v_count + private.insert_row(v_declared.table_name::regclass, v_row);
     end loop;

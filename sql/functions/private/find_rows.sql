@@ -1,6 +1,6 @@
 -- Of every declared table: an account deleted elsewhere may have left rows that no foreign key reached.
 create or replace function private.find_rows(p_user_id uuid)
-returns table (table_name text, held bigint)
+returns table (table_name text, column_name text, held bigint)
 language plpgsql
 stable
 security invoker
@@ -16,6 +16,7 @@ begin
     order by d.table_name, d.column_name
   loop
     table_name := v_declared.table_name;
+    column_name := v_declared.column_name;
     execute format('select count(*) from %s as t where %s', to_regclass(table_name), private.rows_of(v_declared))
     into held using p_user_id, private.person_needles(p_user_id);
     if held > 0 then

@@ -43,9 +43,12 @@ begin
           message = format('A row of %s is somebody else''s.', v_declared.table_name), detail = 'IMPORT_REFUSED',
           hint = 'Every row carries the id of the account.';
       end if;
-      -- The sign-up trigger has made the profile already.
+      -- The sign-up trigger has made a profile already, and the username may be another's by now.
       if v_declared.table_name = 'public.profiles' then
         delete from public.profiles as p where p.id = v_user;
+        if exists (select from public.profiles as p where p.username = v_row ->> 'username') then
+          v_row := v_row - 'username';
+        end if;
       end if;
       v_count := v_count + private.insert_row(v_declared.table_name::regclass, v_row);
     end loop;

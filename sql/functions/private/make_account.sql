@@ -10,6 +10,8 @@ as $$
 declare
   v_id uuid := coalesce((p_account ->> 'id')::uuid, gen_random_uuid());
   v_email text := lower(btrim(p_account ->> 'email'));
+  -- An address that an export says was never confirmed stays so.
+  v_confirmed jsonb := coalesce(p_account -> 'email_confirmed_at', to_jsonb(now()));
   v_user jsonb;
   v_identity jsonb;
 begin
@@ -30,7 +32,8 @@ begin
     'instance_id', '00000000-0000-0000-0000-000000000000', 'aud', 'authenticated', 'role', 'authenticated', 'id', v_id,
     'email', v_email, 'phone', p_account ->> 'phone',
     'encrypted_password', coalesce(extensions.crypt(p_password, extensions.gen_salt('bf', 10)), ''),
-    'email_confirmed_at', now(), 'confirmed_at', now(), 'invited_at', case when p_password is null then now() end,
+    'email_confirmed_at', v_confirmed, 'confirmed_at', v_confirmed, 'phone_confirmed_at', p_account -> 'phone_confirmed_at',
+    'last_sign_in_at', p_account -> 'last_sign_in_at',
     'raw_app_meta_data', '{"provider": "email", "providers": ["email"]}'::jsonb,
     'raw_user_meta_data', coalesce(p_account -> 'raw_user_meta_data', '{}'),
     'created_at', coalesce((p_account ->> 'created_at')::timestamptz, now()), 'updated_at', now(),
