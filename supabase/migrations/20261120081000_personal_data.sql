@@ -600,6 +600,34 @@ comment on function private.erase_user(uuid, text) is
 grant execute on function private.erase_user(uuid, text) to service_role;
 -- end file
 
+-- file: sql/functions/private/check_erasable.sql
+-- Asked before a file is removed: the table refuses the last admin too, but by then the files would be gone.
+create or replace function private.check_erasable(p_user_id uuid)
+returns void
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  if exists (select from public.user_roles as ur where ur.user_id = p_user_id and ur.role = 'admin' and ur.expires_at is null)
+    and not exists (
+      select from public.user_roles as ur
+      join auth.users as u on u.id = ur.user_id
+      where ur.user_id <> p_user_id and ur.role = 'admin' and ur.expires_at is null
+        and (u.banned_until is null or u.banned_until < now())
+    )
+  then
+    raise sqlstate 'PT409' using
+      message = 'The last admin cannot go.', detail = 'LAST_ADMIN', hint = 'Make somebody else admin first, without an end.';
+  end if;
+end
+$$;
+
+comment on function private.check_erasable(uuid) is 'Refuses the last admin, who cannot be erased.';
+grant execute on function private.check_erasable(uuid) to service_role;
+-- end file
+
 -- file: sql/functions/private/request_deletion.sql
 -- Definer: people may not write the table. The account is the token's, the wait is ours. Asking again moves nothing.
 create or replace function private.request_deletion(p_reason text)
@@ -617,15 +645,8 @@ begin
     raise sqlstate 'PT422' using
       message = 'p_reason takes at most 500 characters.', detail = 'REASON_TOO_LONG', hint = 'Shorten it.';
   end if;
-  if exists (select from public.user_roles as ur where ur.user_id = v_user and ur.role = 'admin' and ur.expires_at is null)
-    and not exists (
-      select from public.user_roles as ur where ur.user_id <> v_user and ur.role = 'admin' and ur.expires_at is null
-    )
-  then
-    -- The table refuses it too, but that would be in a month, when nobody looks.
-    raise sqlstate 'PT409' using
-      message = 'The last admin cannot go.', detail = 'LAST_ADMIN', hint = 'Make somebody else admin first, without an end.';
-  end if;
+  -- Said now, and not in a month, when nobody looks.
+  perform private.check_erasable(v_user);
   insert into public.deletion_requests as d (user_id, reason, due_at)
   select u.id, p_reason, now() + s.deletion_grace
   from auth.users as u
@@ -649,7 +670,8 @@ grant execute on function private.request_deletion(text) to authenticated;
 -- end file
 
 -- file: sql/functions/private/cancel_deletion.sql
--- Definer: people may not write the table. Touches the caller's own row only; the lock waits for an erasure that has begun.
+-- Definer: people may not write the table. Touches the caller's own row only. Once it is due it
+-- is carried out: files may be gone already, and half an account is no use to anybody.
 create or replace function private.cancel_deletion()
 returns public.deletion_requests
 language plpgsql
@@ -662,11 +684,11 @@ declare
   v_row public.deletion_requests;
 begin
   update public.deletion_requests as d set state = 'cancelled', cancelled_at = now()
-  where d.user_id = v_user and d.state = 'pending'
+  where d.user_id = v_user and d.state = 'pending' and d.due_at > now()
   returning * into v_row;
   if not found then
     raise sqlstate 'PT404' using
-      message = 'Your account is not going to be deleted.', detail = 'DELETION_NOT_REQUESTED',
+      message = 'There is no deletion that can be taken back.', detail = 'DELETION_NOT_REQUESTED',
       hint = 'my_deletion_request() says how it stands.';
   end if;
   return v_row;
@@ -1160,6 +1182,7 @@ begin
   perform private.require_user();
   perform private.require_permission('users.delete');
   perform private.require_not_above(p_user_id);
+  perform private.check_erasable(p_user_id);
   if not exists (select from auth.users as u where u.id = p_user_id) then
     raise sqlstate 'PT404' using
       message = 'There is no such account.', detail = 'ACCOUNT_NOT_FOUND', hint = 'Check the id.';
@@ -1190,6 +1213,20 @@ comment on function private.may_create_user() is 'Refuses a caller who may not m
 grant execute on function private.may_create_user() to authenticated;
 -- end file
 
+-- file: sql/functions/public/check_erasable.sql
+create or replace function public.check_erasable(p_user_id uuid)
+returns void
+language sql
+stable
+security invoker
+set search_path = ''
+return private.check_erasable(p_user_id);
+
+comment on function public.check_erasable(uuid) is
+  E'Can this person be erased? (secret key)\n\nAnswers nothing, or refuses. Refusal: LAST_ADMIN.';
+grant execute on function public.check_erasable(uuid) to service_role;
+-- end file
+
 -- file: sql/functions/public/request_deletion.sql
 create or replace function public.request_deletion(p_reason text default null)
 returns public.deletion_requests
@@ -1200,7 +1237,7 @@ set search_path = ''
 return private.request_deletion(p_reason);
 
 comment on function public.request_deletion(text) is
-  E'Ask for my account to be deleted\n\nIt is erased with all its data at `due_at`; until then cancel_deletion() takes it back. Asking again changes nothing. Refusals: REASON_TOO_LONG, ACCOUNT_NOT_FOUND, NOT_SIGNED_IN.';
+  E'Ask for my account to be deleted\n\nIt is erased with all its data at `due_at`; until then cancel_deletion() takes it back. Asking again changes nothing. Refusals: REASON_TOO_LONG, LAST_ADMIN, ACCOUNT_NOT_FOUND, NOT_SIGNED_IN.';
 grant execute on function public.request_deletion(text) to authenticated;
 -- end file
 
@@ -1359,7 +1396,7 @@ set search_path = ''
 return private.may_delete_user(p_user_id);
 
 comment on function public.may_delete_user(uuid) is
-  E'May I delete this account?\n\nAnswers nothing, or refuses. Refusals: PERMISSION_DENIED, ABOVE_YOURSELF, ACCOUNT_NOT_FOUND, NOT_SIGNED_IN.';
+  E'May I delete this account?\n\nAnswers nothing, or refuses. Refusals: PERMISSION_DENIED, ABOVE_YOURSELF, LAST_ADMIN, ACCOUNT_NOT_FOUND, NOT_SIGNED_IN.';
 grant execute on function public.may_delete_user(uuid) to authenticated;
 -- end file
 

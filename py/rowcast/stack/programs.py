@@ -205,6 +205,8 @@ def _functions(home: Home, state: State) -> Program:
             "SUPABASE_SECRET_KEYS": json.dumps({"default": state.secret_key}),
             "ROWCAST_SERVICE_URL": f"http://127.0.0.1:{ports.service}",
             "ROWCAST_SECRET_KEY": state.secret_key,
+            "ROWCAST_ERASURE_SECRET": state.erasure_secret,
+            "ROWCAST_AUTH_ADMIN_API": "none",  # the embedded Auth has none
         },
         rank=20,
         directory=paths.CHECKOUT,

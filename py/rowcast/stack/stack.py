@@ -248,6 +248,8 @@ class Stack:
         vault = {
             "rowcast_service_url": f"http://127.0.0.1:{self.state.ports.service}",
             "rowcast_webhook_secret": self.state.webhook_secret,
+            "rowcast_functions_url": f"http://127.0.0.1:{self.state.ports.gateway}/functions/v1",
+            "rowcast_erasure_secret": self.state.erasure_secret,
         }
         with postgres.connect(admin_url) as connection:
             warning = bootstrap.prepare_service(connection, self.state.service_password, vault)

@@ -80,6 +80,7 @@ class State:
     service_password: str = field(default_factory=lambda: secrets.token_hex(16))
     webhook_secret: str = field(default_factory=_signing_secret)
     database_webhook_secret: str = field(default_factory=_signing_secret)
+    erasure_secret: str = field(default_factory=lambda: secrets.token_hex(32))
     # Hashes of what the database already has, so that a warm start skips it.
     applied: dict[str, str] = field(default_factory=dict)
     # Set while the service runs against a real Supabase: its api_url, db_url, service_url, keys.

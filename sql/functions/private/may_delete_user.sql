@@ -10,6 +10,7 @@ begin
   perform private.require_user();
   perform private.require_permission('users.delete');
   perform private.require_not_above(p_user_id);
+  perform private.check_erasable(p_user_id);
   if not exists (select from auth.users as u where u.id = p_user_id) then
     raise sqlstate 'PT404' using
       message = 'There is no such account.', detail = 'ACCOUNT_NOT_FOUND', hint = 'Check the id.';

@@ -14,15 +14,8 @@ begin
     raise sqlstate 'PT422' using
       message = 'p_reason takes at most 500 characters.', detail = 'REASON_TOO_LONG', hint = 'Shorten it.';
   end if;
-  if exists (select from public.user_roles as ur where ur.user_id = v_user and ur.role = 'admin' and ur.expires_at is null)
-    and not exists (
-      select from public.user_roles as ur where ur.user_id <> v_user and ur.role = 'admin' and ur.expires_at is null
-    )
-  then
-    -- The table refuses it too, but that would be in a month, when nobody looks.
-    raise sqlstate 'PT409' using
-      message = 'The last admin cannot go.', detail = 'LAST_ADMIN', hint = 'Make somebody else admin first, without an end.';
-  end if;
+  -- Said now, and not in a month, when nobody looks.
+  perform private.check_erasable(v_user);
   insert into public.deletion_requests as d (user_id, reason, due_at)
   select u.id, p_reason, now() + s.deletion_grace
   from auth.users as u

@@ -4,7 +4,7 @@ const CORS = {
   "access-control-allow-origin": "*",
   "access-control-allow-headers": "authorization, apikey, content-type, x-client-info, x-request-id",
   "access-control-allow-methods": "GET, HEAD, POST, OPTIONS",
-  "access-control-expose-headers": "x-request-id",
+  "access-control-expose-headers": "x-request-id, content-disposition",
 };
 
 /** A refusal: HTTP status, stable token, sentence. Tokens are listed in docs/reference/error-codes.md. */
@@ -18,6 +18,21 @@ export class Problem extends Error {
 export function json(body: unknown, status: number, requestId: string): Response {
   return Response.json(body, { status, headers: { ...CORS, "x-request-id": requestId } });
 }
+
+/** A download with CORS headers and the request's id. */
+export function download(body: ReadableStream<Uint8Array>, type: string, name: string, requestId: string): Response {
+  return new Response(body, {
+    headers: {
+      ...CORS,
+      "content-type": type,
+      "content-disposition": `attachment; filename="${name}"`,
+      "cache-control": "no-store",
+      "x-request-id": requestId,
+    },
+  });
+}
+
+export const isObject = (x: unknown): x is Record<string, unknown> => typeof x === "object" && x !== null && !Array.isArray(x);
 
 type Handle = (request: Request, requestId: string) => Promise<Response>;
 

@@ -1,45 +1,12 @@
 // POST /functions/v1/predict: a signed-in user asks a model directly. Nothing is stored.
 // The user's token is verified by Auth; the secret key, which the user never sees, opens the service.
 
-import { createClient } from "npm:@supabase/supabase-js@2";
-import { json, post, Problem, readJson } from "../_shared/http.ts";
+import { bearer, required, verifyUser } from "../_shared/auth.ts";
+import { isObject, json, post, Problem, readJson } from "../_shared/http.ts";
 
 const MAX_BODY_BYTES = 65_536;
 const MAX_INPUTS = 32;
 const SERVICE_TIMEOUT_MS = 5_000;
-
-function required(name: string): string {
-  const value = Deno.env.get(name);
-  if (!value) {
-    console.error(`the environment variable ${name} is not set`);
-    throw new Problem(503, "NOT_CONFIGURED", "Predictions are not configured here.");
-  }
-  return value;
-}
-
-/** The publishable key: the platform's new form, or the name it has had so far. */
-function publishableKey(): string {
-  const keys = Deno.env.get("SUPABASE_PUBLISHABLE_KEYS");
-  return (keys ? JSON.parse(keys).default : undefined) ?? required("SUPABASE_ANON_KEY");
-}
-
-async function verifyUser(request: Request): Promise<void> {
-  const token = /^Bearer (\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
-  const refused = new Problem(401, "INVALID_TOKEN", "Send the user's access token as bearer token.");
-  if (!token) throw refused;
-  const auth = createClient(required("SUPABASE_URL"), publishableKey(), {
-    auth: { persistSession: false, autoRefreshToken: false },
-  });
-  const { data, error } = await auth.auth.getUser(token);
-  // Whoever sees 401 signs in again; so it is said only when Auth itself refused the token.
-  if (error && (!error.status || error.status >= 500)) {
-    console.error(JSON.stringify({ event: "auth unavailable", status: error.status, error: error.message }));
-    throw new Problem(503, "AUTH_UNAVAILABLE", "Auth is away, so the token could not be verified. Try again.");
-  }
-  if (error || !data.user) throw refused;
-}
-
-const isObject = (x: unknown): x is Record<string, unknown> => typeof x === "object" && x !== null && !Array.isArray(x);
 
 function validate(body: unknown): { model: string; inputs: Record<string, unknown>[] } {
   const { model, inputs, ...rest } = (body ?? {}) as Record<string, unknown>;
@@ -91,7 +58,7 @@ function failed(status: number, details: unknown, requestId: string): Problem {
 }
 
 Deno.serve(post(async (request, requestId) => {
-  await verifyUser(request);
+  await verifyUser(bearer(request));
   const { model, inputs } = validate(await readJson(request, MAX_BODY_BYTES));
   const { status, body } = await askService(model, inputs, requestId);
   if (status === 200) return json(body, 200, requestId);
