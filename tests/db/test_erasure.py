@@ -54,9 +54,7 @@ def held(conn: Connection, person: Person) -> set[str]:
 
 
 def export(conn: Connection, person: Person) -> dict[str, Any]:
-    document: dict[str, Any] = value(
-        conn, "select private.export_document(%s, 1000)", [person.id]
-    )
+    document: dict[str, Any] = value(conn, "select private.export_document(%s, 1000)", [person.id])
     return {key: document[key] for key in ("data", "files")}
 
 
@@ -75,7 +73,9 @@ def test_the_test_leaves_something_in_every_declared_table(
         "select table_name, column_name from private.find_rows(%s)", [person.id]
     ).fetchall()
     assert set(declared) - set(found) == set()
-    by_function = column(db, "select table_name from private.personal_data where by_function is not null")
+    by_function = column(
+        db, "select table_name from private.personal_data where by_function is not null"
+    )
     assert by_function == ["auth.users"], "count the rows of the others here too"
 
 
@@ -162,7 +162,9 @@ def test_nothing_of_anybody_else_is_touched(
     assert held(db, bystander) == queue
 
 
-def test_a_running_batch_keeps_its_places(db: Connection, person: Person, bystander: Person) -> None:
+def test_a_running_batch_keeps_its_places(
+    db: Connection, person: Person, bystander: Person
+) -> None:
     fill_every_table(db, person, bystander.id)
     erase(db, person)
     jobs = column(
@@ -188,7 +190,9 @@ def test_what_quality_needs_stays_without_the_person(
     assert stayed[4] not in keys
     assert stayed[5]
     assert value(db, "select calls from ml.usage where owner_id is null") == 3
-    assert column(db, "select granted_by from public.user_roles where user_id = %s", [bystander.id]) == [None]
+    assert column(
+        db, "select granted_by from public.user_roles where user_id = %s", [bystander.id]
+    ) == [None]
 
 
 def test_it_can_be_run_again(db: Connection, person: Person, bystander: Person) -> None:
@@ -367,7 +371,9 @@ def test_one_that_fails_stops_no_other_and_waits(
     assert value(db, "select private.run_due_deletions()") == 0
     assert value(db, "select failures from private.deletion_failures") == 1
     db.execute("delete from private.deletion_failures")
-    db.execute("insert into public.user_roles (user_id, role) values (%s, 'admin')", [make_person(db).id])
+    db.execute(
+        "insert into public.user_roles (user_id, role) values (%s, 'admin')", [make_person(db).id]
+    )
     assert value(db, "select private.run_due_deletions()") == 1
 
 
@@ -382,10 +388,14 @@ def test_files_are_left_to_the_edge_function_which_is_told_no_name(
         [str(person.id)],
     )
     queue = "select url, headers ->> 'x-rowcast-erasure-secret', body from net.http_request_queue"
-    db.execute("delete from vault.secrets where name in ('rowcast_functions_url', 'rowcast_erasure_secret')")
+    db.execute(
+        "delete from vault.secrets where name in ('rowcast_functions_url', 'rowcast_erasure_secret')"
+    )
     assert value(db, "select private.run_due_deletions()") == 0
     assert db.execute(queue.encode()).fetchall() == []
-    db.execute("select vault.create_secret('http://127.0.0.1:9/functions/v1', 'rowcast_functions_url')")
+    db.execute(
+        "select vault.create_secret('http://127.0.0.1:9/functions/v1', 'rowcast_functions_url')"
+    )
     db.execute("select vault.create_secret('s3cret', 'rowcast_erasure_secret')")
     assert value(db, "select private.run_due_deletions()") == 0
     ((url, secret, body),) = db.execute(queue.encode()).fetchall()

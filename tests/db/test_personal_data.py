@@ -168,7 +168,9 @@ def test_an_export_holds_nothing_of_anybody_else(
     db: Connection, person: Person, bystander: Person
 ) -> None:
     fill_every_table(db, bystander, person.id)  # who gives the person a role
-    db.execute("delete from public.user_roles where user_id = %s and granted_by is null", [person.id])
+    db.execute(
+        "delete from public.user_roles where user_id = %s and granted_by is null", [person.id]
+    )
     db.execute("delete from public.user_roles where user_id = %s", [bystander.id])
     held = json.dumps(export(db, person.id), ensure_ascii=False)
     assert not [needle for needle in bystander.needles if needle in held]
@@ -347,10 +349,18 @@ def test_a_document_gives_no_right_and_no_row_of_anybody_else(
     good = export(db, person.id)
     with as_service(db):
         db.execute("select public.erase_user(%s)", [person.id])
-    admin = {**good, "data": {**good["data"], "public.user_roles": [{"user_id": str(person.id), "role": "admin"}]}}
+    admin = {
+        **good,
+        "data": {
+            **good["data"],
+            "public.user_roles": [{"user_id": str(person.id), "role": "admin"}],
+        },
+    }
     with db.transaction(force_rollback=True):
         restore(db, admin)
-        assert column(db, "select role from public.user_roles where user_id = %s", [person.id]) == []
+        assert (
+            column(db, "select role from public.user_roles where user_id = %s", [person.id]) == []
+        )
     theirs = {"id": str(bystander.id), "display_name": "Taken"}
     for bad in (
         {**good, "data": {**good["data"], "public.profiles": [theirs]}},

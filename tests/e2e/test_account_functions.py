@@ -17,7 +17,7 @@ from tests.e2e.riders import PASSWORD, Rider, new_rider, stopped
 from tests.waiting import execute, wait_for_row
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from rowcast.stack.stack import Stack
 
@@ -26,7 +26,9 @@ pytestmark = pytest.mark.anyio
 FUNCTIONS = ("admin-create-user", "admin-delete-user", "account-export")
 
 
-async def call(stack: Stack, function: str, token: str | None, body: Any, **headers: str) -> httpx.Response:
+async def call(
+    stack: Stack, function: str, token: str | None, body: Any, **headers: str
+) -> httpx.Response:
     """Call an edge function as the holder of a token."""
     status = stack.status()
     headers = {"apikey": status.publishable_key, **headers}
@@ -47,7 +49,9 @@ async def new_admin(stack: Stack) -> AsyncIterator[Rider]:
     """Somebody who may do everything, until the test is over."""
     async with new_rider(stack) as rider:
         url = stack.status().db_url
-        execute(url, f"insert into public.user_roles (user_id, role) values ('{rider.id}', 'admin')")
+        execute(
+            url, f"insert into public.user_roles (user_id, role) values ('{rider.id}', 'admin')"
+        )
         try:
             yield rider
         finally:
@@ -57,12 +61,23 @@ async def new_admin(stack: Stack) -> AsyncIterator[Rider]:
                 connection.execute("alter table public.user_roles enable trigger user")
 
 
-async def put_files(stack: Stack, rider: Rider, *names: str) -> None:
-    """Files that the rider owns, in a bucket; the embedded Storage asks no policy."""
+@pytest.fixture(scope="module", autouse=True)
+def papers(stack: Stack) -> Iterator[None]:
+    """A bucket in which everybody signed in may write."""
     with psycopg.connect(stack.status().db_url, autocommit=True) as connection:
+        connection.execute("insert into storage.buckets (id, name) values ('papers', 'papers')")
         connection.execute(
-            "insert into storage.buckets (id, name) values ('papers', 'papers') on conflict do nothing"
+            'create policy "papers are written" on storage.objects for all to authenticated'
+            " using (bucket_id = 'papers') with check (bucket_id = 'papers')"
         )
+        yield
+        connection.execute('drop policy "papers are written" on storage.objects')
+        connection.execute("delete from storage.objects where bucket_id = 'papers'")
+        connection.execute("delete from storage.buckets where id = 'papers'")
+
+
+async def put_files(rider: Rider, *names: str) -> None:
+    """Files that the rider owns."""
     for name in names:
         await rider.client.storage.from_("papers").upload(name, f"{name} of {rider.id}".encode())
 
@@ -113,7 +128,10 @@ async def test_support_deletes_nobody_and_nobody_deletes_who_is_above(stack: Sta
         execute(url, role.format(support.id, "support"))
         answer = await call(stack, "admin-delete-user", support.token, {"user_id": admin.id})
         assert said(answer) == (403, "PERMISSION_DENIED")
-        execute(url, "insert into public.app_roles values ('remover', 'May delete') on conflict do nothing")
+        execute(
+            url,
+            "insert into public.app_roles values ('remover', 'May delete') on conflict do nothing",
+        )
         execute(
             url,
             "insert into public.role_permissions values ('remover', 'users.delete')"
@@ -123,7 +141,7 @@ async def test_support_deletes_nobody_and_nobody_deletes_who_is_above(stack: Sta
         answer = await call(stack, "admin-delete-user", support.token, {"user_id": admin.id})
         assert said(answer) == (403, "ABOVE_YOURSELF")
         # The last admin: by himself, with his files.
-        await put_files(stack, admin, f"{admin.id}.txt")
+        await put_files(admin, f"{admin.id}.txt")
         answer = await call(stack, "admin-delete-user", admin.token, {"user_id": admin.id})
         assert said(answer) == (409, "LAST_ADMIN")
         assert await admin.client.storage.from_("papers").download(f"{admin.id}.txt")
@@ -165,11 +183,20 @@ async def test_a_made_account_signs_in_with_its_role(stack: Stack) -> None:
         answer = await call(stack, "admin-create-user", admin.token, body)
         made = answer.json()
         assert answer.status_code == 201, made
-        assert (made["email"], made["roles"], made["invited"]) == (email.lower(), ["support"], False)
-        assert said(await call(stack, "admin-create-user", admin.token, body)) == (409, "ACCOUNT_EXISTS")
+        assert (made["email"], made["roles"], made["invited"]) == (
+            email.lower(),
+            ["support"],
+            False,
+        )
+        assert said(await call(stack, "admin-create-user", admin.token, body)) == (
+            409,
+            "ACCOUNT_EXISTS",
+        )
 
         await fresh.client.auth.sign_out()
-        signed = await fresh.client.auth.sign_in_with_password({"email": email, "password": PASSWORD})
+        signed = await fresh.client.auth.sign_in_with_password(
+            {"email": email, "password": PASSWORD}
+        )
         assert signed.user is not None
         assert signed.user.id == made["id"]
         me = (await fresh.client.rpc("me").execute()).data
@@ -184,7 +211,10 @@ async def test_a_refused_role_leaves_no_account(stack: Stack) -> None:
         body = {"email": email, "role": "emperor"}
         answer = await call(stack, "admin-create-user", admin.token, body)
         assert 400 <= answer.status_code < 500
-        assert execute(stack.status().db_url, f"select id from auth.users where email = '{email}'") == []
+        assert (
+            execute(stack.status().db_url, f"select id from auth.users where email = '{email}'")
+            == []
+        )
 
 
 async def test_who_is_invited_has_no_password_yet(stack: Stack) -> None:
@@ -194,7 +224,9 @@ async def test_who_is_invited_has_no_password_yet(stack: Stack) -> None:
         assert answer.json()["invited"] is True
         for password in ("", PASSWORD):
             with pytest.raises(Exception, match=r"(?i)invalid|must provide"):
-                await fresh.client.auth.sign_in_with_password({"email": email, "password": password})
+                await fresh.client.auth.sign_in_with_password(
+                    {"email": email, "password": password}
+                )
 
 
 # Export
@@ -211,9 +243,9 @@ async def unpacked(stack: Stack, rider: Rider) -> tuple[zipfile.ZipFile, dict[st
 
 async def test_an_export_is_whole_and_can_be_restored(stack: Stack) -> None:
     async with new_admin(stack) as admin, new_rider(stack) as rider, new_rider(stack) as other:
-        url, status = stack.status().db_url, stack.status()
-        await put_files(stack, rider, f"{rider.id}.txt", f"a folder/ü {rider.id}")
-        await put_files(stack, other, f"{other.id}.txt")
+        url = stack.status().db_url
+        await put_files(rider, f"{rider.id}.txt", f"a folder/ü {rider.id}")
+        await put_files(other, f"{other.id}.txt")
         with psycopg.connect(url) as connection:
             connection.execute(
                 "insert into public.predictions (prediction, source_table, row_key, owner_id, model, status)"
@@ -228,21 +260,29 @@ async def test_an_export_is_whole_and_can_be_restored(stack: Stack) -> None:
         }
         assert (manifest["complete"], manifest["missing_files"]) == (True, [])
         data = {
-            t["table"]: json.loads(archive.read(f"data/{t['table']}.json")) for t in manifest["tables"]
+            t["table"]: json.loads(archive.read(f"data/{t['table']}.json"))
+            for t in manifest["tables"]
         }
-        assert {t["table"]: t["rows"] for t in manifest["tables"]} == {t: len(r) for t, r in data.items()}
+        assert {t["table"]: t["rows"] for t in manifest["tables"]} == {
+            t: len(r) for t, r in data.items()
+        }
         assert len({row["row_key"] for row in data["public.predictions"]}) == 6000
         assert other.id not in json.dumps([manifest, data])
 
         answer = await call(stack, "admin-delete-user", admin.token, {"user_id": rider.id})
-        assert (answer.status_code, answer.json()["files"], answer.json()["is_clean"]) == (200, 2, True)
+        assert (answer.status_code, answer.json()["files"], answer.json()["is_clean"]) == (
+            200,
+            2,
+            True,
+        )
         assert left(stack, rider) == []
         assert said(await call(stack, "account-export", rider.token, {}))[0] in (401, 404)
-        async with httpx.AsyncClient(timeout=60) as http:
-            key = {"apikey": status.secret_key}
-            body = {"p_document": {**manifest, "data": data}}
-            restored = await http.post(f"{status.api_url}/rest/v1/rpc/import_account", json=body, headers=key)
-        assert restored.json()["rows"]["public.predictions"] == 6000, restored.text
+        document = json.dumps({**manifest, "data": data})
+        with psycopg.connect(url) as connection:  # beyond what a request may hold
+            (restored,) = connection.execute(
+                "select private.import_account(%s)", [document]
+            ).fetchone() or ({},)
+        assert restored["rows"]["public.predictions"] == 6000
         execute(url, f"select private.erase_user('{rider.id}')")
 
 
@@ -260,9 +300,11 @@ async def test_exports_beyond_the_days_number_are_refused(stack: Stack) -> None:
 async def test_who_is_due_goes_with_their_files_once_storage_answers(stack: Stack) -> None:
     async with new_rider(stack) as rider:
         url = stack.status().db_url
-        await put_files(stack, rider, *(f"{rider.id}/{n}.txt" for n in range(3)))
+        await put_files(rider, *(f"{rider.id}/{n}.txt" for n in range(3)))
         await rider.client.rpc("request_deletion", {"p_reason": "enough"}).execute()
-        execute(url, f"update public.deletion_requests set due_at = now() where user_id = '{rider.id}'")
+        execute(
+            url, f"update public.deletion_requests set due_at = now() where user_id = '{rider.id}'"
+        )
         execute(url, "select private.run_due_deletions()")  # as pg_cron does
         gone = f"select 1 where not exists (select from auth.users where id = '{rider.id}')"
         wait_for_row(url, gone, 60)
@@ -276,31 +318,63 @@ async def test_due_deletions_want_the_secret(stack: Stack) -> None:
         for secret in ("", "wrong", stack.state.secret_key):
             for token in (None, admin.token):
                 answer = await call(
-                    stack, "admin-delete-user", token, {"due": True}, **{"x-rowcast-erasure-secret": secret}
+                    stack,
+                    "admin-delete-user",
+                    token,
+                    {"due": True},
+                    **{"x-rowcast-erasure-secret": secret},
                 )
                 assert said(answer) == (401, "INVALID_SECRET")
 
 
-async def test_a_deletion_that_storage_interrupts_is_taken_up_again(stack: Stack) -> None:
+@pytest.fixture
+def stuck(stack: Stack) -> Iterator[psycopg.Connection[Any]]:
+    """A bucket whose files cannot be removed, until its trigger is dropped."""
+    with psycopg.connect(stack.status().db_url, autocommit=True) as connection:
+        connection.execute("insert into storage.buckets (id, name) values ('stuck', 'stuck')")
+        connection.execute(
+            "create function public.refuse() returns trigger language plpgsql as"
+            " $$ begin raise exception 'stuck'; end $$"
+        )
+        connection.execute(
+            "create trigger refuse before delete on storage.objects for each row"
+            " when (old.bucket_id = 'stuck') execute function public.refuse()"
+        )
+        yield connection
+        connection.execute("drop function public.refuse() cascade")
+        connection.execute("delete from storage.objects where bucket_id = 'stuck'")
+        connection.execute("delete from storage.buckets where id = 'stuck'")
+
+
+async def test_a_deletion_that_storage_interrupts_is_taken_up_again(
+    stack: Stack, stuck: psycopg.Connection[Any]
+) -> None:
+    secret = {"x-rowcast-erasure-secret": stack.state.erasure_secret}
     async with new_rider(stack) as rider:
         url = stack.status().db_url
-        await put_files(stack, rider, f"{rider.id}.txt")
+        await put_files(rider, f"{rider.id}.txt")
+        stuck.execute(
+            "insert into storage.objects (id, bucket_id, name, owner_id, metadata)"
+            " values (gen_random_uuid(), 'stuck', 'x', %s, '{}')",
+            [rider.id],
+        )
         await rider.client.rpc("request_deletion", {}).execute()
-        execute(url, f"update public.deletion_requests set due_at = now() where user_id = '{rider.id}'")
-        secret = {"x-rowcast-erasure-secret": stack.state.erasure_secret}
-        # A file that Storage does not find: its row stays, so nothing is removed.
-        with psycopg.connect(url) as connection:
-            connection.execute(
-                "insert into storage.buckets (id, name) values ('gone', 'gone') on conflict do nothing"
-            )
-            connection.execute(
-                "insert into storage.objects (id, bucket_id, name, owner_id) values"
-                " (gen_random_uuid(), 'gone', '../x', %s)",
-                [rider.id],
-            )
+        mine = f"where user_id = '{rider.id}'"
+        execute(url, f"update public.deletion_requests set due_at = now() {mine}")
+
         answer = await call(stack, "admin-delete-user", None, {"due": True}, **secret)
-        print(answer.json(), execute(url, "select error from private.deletion_failures"))
-        execute(url, "delete from storage.objects where bucket_id = 'gone'")
-        execute(url, "delete from private.deletion_failures")
+        assert answer.json() == {"erased": 0, "failed": 1}
+        failure = execute(url, f"select failures, error from private.deletion_failures {mine}")
+        assert failure[0][0] == 1
+        assert str(failure[0][1]).startswith("STORAGE_FAILED")
+        files = f"select bucket_id from storage.objects where owner_id = '{rider.id}'"
+        assert execute(url, files) == [("stuck",)]
+        assert execute(url, f"select id::text from auth.users where id = '{rider.id}'")
+
+        stuck.execute("drop trigger refuse on storage.objects")
+        execute(
+            url, f"update private.deletion_failures set failed_at = now() - interval '1 day' {mine}"
+        )
         answer = await call(stack, "admin-delete-user", None, {"due": True}, **secret)
+        assert answer.json() == {"erased": 1, "failed": 0}
         assert left(stack, rider) == []
