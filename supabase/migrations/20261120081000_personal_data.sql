@@ -209,7 +209,10 @@ values
   'ml.dead_letters', 'owner_id', 'erase', 't.owner_id = $1 or t.row_key = $1::text', 200,
   'Predictions that failed, with errors for the operator; the person''s receipts say so too.'
 ),
-('ml.usage', 'owner_id', 'erase', 't.owner_id = $1', 200, 'What a model was given a day. The sum over all people has a row of its own and stays.');
+(
+  'ml.usage', 'owner_id', 'erase', null, 200,
+  'What a model was given a day. The sum over all people has a row of its own and stays.'
+);
 
 -- A job of a running batch becomes NULL, as if it were settled: its place in the batch stays, the others are not disturbed.
 insert into private.personal_data (table_name, column_name, on_erase, matches, blank, erase_order, reason)
@@ -242,7 +245,9 @@ values
 );
 
 -- Tables of the platform. Auth's are erased together, whatever this version of it has.
-insert into private.personal_data (table_name, column_name, on_erase, is_exported, is_restored, by_function, only_columns, erase_order, reason)
+insert into private.personal_data (
+  table_name, column_name, on_erase, is_exported, is_restored, by_function, only_columns, erase_order, reason
+)
 values
 (
   'auth.users', 'id', 'erase', true, true, 'private.erase_account',
@@ -272,7 +277,8 @@ values
 ),
 (
   'net.http_request_queue', 'body', 'erase',
-  'exists (select from unnest($2) as n (needle) where position(n.needle in lower(concat(t.url, t.headers, encode(t.body, ''escape'')))) > 0)',
+  'exists (select from unnest($2) as n (needle) '
+  || 'where position(n.needle in lower(concat(t.url, t.headers, encode(t.body, ''escape'')))) > 0)',
   false, null, 860, 'Requests that pg_net is about to send.'
 ),
 (
@@ -295,11 +301,11 @@ immutable
 parallel safe
 security invoker
 set search_path = ''
-begin atomic
+as $$
   select coalesce(jsonb_object_agg(e.key, e.value), '{}')
   from jsonb_each(case when jsonb_typeof(p_document) = 'object' then p_document end) as e
   where jsonb_typeof(e.value) in ('number', 'boolean');
-end;
+$$;
 
 comment on function private.numbers_of(jsonb) is 'What may stay of a document when its person is erased: numbers and truth values of its first level, never text.';
 -- end file
@@ -313,7 +319,7 @@ language sql
 stable
 security definer
 set search_path = ''
-begin atomic
+as $$
   select array_agg(distinct n.needle)
   from (
     select p_user_id::text as needle
@@ -324,7 +330,7 @@ begin atomic
     where u.id = p_user_id
   ) as n
   where length(n.needle) >= 6;
-end;
+$$;
 
 comment on function private.person_needles(uuid) is 'The strings by which an account is found in text: its id, e-mail addresses and phone numbers.';
 -- end file
@@ -399,7 +405,7 @@ comment on function private.find_traces(text[]) is
 -- Definer: the API's roles may not list other people's files. A file is a person's if they uploaded it, or if it stands in a
 -- folder of their id and nobody else uploaded it. Dynamic, because Storage makes its tables when it first starts.
 create or replace function private.owned_objects(p_user_id uuid)
-returns table (bucket_id text, name text, metadata jsonb, created_at timestamptz)
+returns setof public.owned_object
 language plpgsql
 stable
 security definer
@@ -427,12 +433,12 @@ grant execute on function private.owned_objects(uuid) to service_role;
 create or replace function private.rows_of(p_declared private.personal_data)
 returns text
 language sql
-immutable
+stable
 security invoker
 set search_path = ''
-begin atomic
+as $$
   select '(' || coalesce(p_declared.matches, format('t.%I = $1', p_declared.column_name)) || ')';
-end;
+$$;
 
 comment on function private.rows_of(private.personal_data) is 'The condition over a row t that makes it the rows of person $1, who is named by the strings $2.';
 -- end file
@@ -707,7 +713,7 @@ language sql
 stable
 security definer
 set search_path = ''
-begin atomic
+as $$
   select d.user_id, exists (select from private.owned_objects(d.user_id)) as has_files
   from public.deletion_requests as d
   left join private.deletion_failures as f on f.user_id = d.user_id
@@ -715,7 +721,7 @@ begin atomic
     and (f.user_id is null or f.failed_at < now() - least(interval '1 day', interval '5 minutes' * power(2, least(f.failures, 10))))
   order by d.due_at
   limit least(greatest(p_limit, 0), 100);
-end;
+$$;
 
 comment on function private.due_deletions(integer) is 'Whose grace period is over, and whether their files have to go first.';
 grant execute on function private.due_deletions(integer) to service_role;
@@ -729,13 +735,13 @@ language sql
 volatile
 security definer
 set search_path = ''
-begin atomic
+as $$
   insert into private.deletion_failures as f (user_id, error)
   select d.user_id, left(p_error, 500)
   from public.deletion_requests as d
   where d.user_id = p_user_id
   on conflict (user_id) do update set failures = f.failures + 1, failed_at = now(), error = excluded.error;
-end;
+$$;
 
 comment on function private.note_deletion_failure(uuid, text) is 'Remembers that a due deletion did not succeed, so that others get their turn and an operator sees it.';
 grant execute on function private.note_deletion_failure(uuid, text) to service_role;
@@ -1350,7 +1356,7 @@ stable
 security invoker
 set search_path = ''
 begin atomic
-  select o.bucket_id, o.name, o.metadata, o.created_at from private.owned_objects(p_user_id) as o;
+  select * from private.owned_objects(p_user_id);
 end;
 
 comment on function public.owned_objects(uuid) is E'The files of a person (secret key)\n\nThose they uploaded, and those in a folder of their id that nobody else did.';
@@ -1365,7 +1371,7 @@ stable
 security invoker
 set search_path = ''
 begin atomic
-  select d.user_id, d.has_files from private.due_deletions(p_limit) as d;
+  select * from private.due_deletions(p_limit);
 end;
 
 comment on function public.due_deletions(integer) is E'Whose grace period is over (secret key)\n\nAt most 100; those that failed lately wait.';

@@ -84,7 +84,7 @@ def _predict(conn: Connection, person: Person) -> None:
         conn.execute(
             "insert into public.predictions (created_at, prediction, source_table, row_key,"
             " owner_id, model, status, input_hash, output, error) values"
-            " (now() - %s * interval '1 month', 'p', 'public.t', %s, %s, 'eta', 'done', %s, %s, %s)",
+            " (now() - %s * interval '1 month', 'p', 't', %s, %s, 'eta', 'done', %s, %s, %s)",
             [month, uuid.uuid4(), person.id, b"\x01\x02", _json(person, eta=1), person.words],
         )
     conn.execute(
@@ -124,24 +124,29 @@ def _platform(conn: Connection, person: Person) -> None:
     user = str(person.id)
     said = _json(person, who=user, to=person.email)
     cursor = psycopg.ClientCursor(conn)  # one value stands for columns of several types
-    for statement in (
-        "insert into auth.identities (id, provider, provider_id, user_id, identity_data)"
-        " values (gen_random_uuid(), 'email', %(user)s, %(user)s, %(said)s)",
-        "insert into auth.sessions (id, user_id, user_agent) values (%(user)s, %(user)s, 'a')",
-        "insert into auth.refresh_tokens (id, token, user_id, session_id)"
-        " values (%(user)s, %(user)s, %(user)s, %(user)s)",
-        "insert into auth.flow_state (id, user_id, auth_code, authentication_method,"
-        " code_challenge_method, code_challenge, provider_type)"
-        " values (gen_random_uuid(), %(user)s, 'a', 'a', 's256', 'a', 'a')",
-        "insert into auth.audit_log_entries (id, payload) values (gen_random_uuid(), %(said)s)",
-        "insert into realtime.messages (topic, extension, payload, private)"
-        " values ('user:' || %(user)s, 'broadcast', %(said)s, true)",
-        "insert into net.http_request_queue (method, url, body, timeout_milliseconds)"
-        " values ('POST', 'http://127.0.0.1:9/', convert_to(%(said)s, 'UTF8'), 1)",
-        "insert into net._http_response (id, content) values (1, %(said)s)",
-        "insert into cron.job_run_details (jobid, command, return_message)"
-        " values (1, 'select 1', %(said)s)",
-    ):
+    for table, values in {
+        "auth.identities (id, provider, provider_id, user_id, identity_data)": (
+            "gen_random_uuid(), 'email', %(user)s, %(user)s, %(said)s"
+        ),
+        "auth.sessions (id, user_id, user_agent)": "%(user)s, %(user)s, 'a'",
+        "auth.refresh_tokens (id, token, user_id, session_id)": (
+            "%(user)s, %(user)s, %(user)s, %(user)s"
+        ),
+        "auth.flow_state (id, user_id, auth_code, authentication_method,"
+        " code_challenge_method, code_challenge, provider_type)": (
+            "gen_random_uuid(), %(user)s, 'a', 'a', 's256', 'a', 'a'"
+        ),
+        "auth.audit_log_entries (id, payload)": "gen_random_uuid(), %(said)s",
+        "realtime.messages (topic, extension, payload, private)": (
+            "'user:' || %(user)s, 'broadcast', %(said)s, true"
+        ),
+        "net.http_request_queue (method, url, body, timeout_milliseconds)": (
+            "'POST', 'http://127.0.0.1:9/', convert_to(%(said)s, 'UTF8'), 1"
+        ),
+        "net._http_response (id, content)": "1, %(said)s",
+        "cron.job_run_details (jobid, command, return_message)": "1, 'select 1', %(said)s",
+    }.items():
+        statement = f"insert into {table} values ({values})"
         cursor.execute(statement.encode(), {"user": user, "said": said})
 
 

@@ -81,8 +81,10 @@ def test_the_test_leaves_something_in_every_declared_table(
 
 @pytest.mark.parametrize(
     "column_type",
-    ["text", "varchar(99)", "extensions.citext", "json", "jsonb", "uuid", "uuid[]", "text[]"]
-    + ["bytea", "ml.owed", "ml.owed[]", "name"],
+    [
+        *("text", "varchar(99)", "name", "extensions.citext", "json", "jsonb", "uuid"),
+        *("uuid[]", "text[]", "bytea", "ml.owed", "ml.owed[]"),
+    ],
 )
 def test_the_sweep_sees_every_kind_of_column(
     db: Connection, person: Person, column_type: str
@@ -182,7 +184,8 @@ def test_what_quality_needs_stays_without_the_person(
     keys = column(db, "select row_key from public.prediction_outcomes")
     erase(db, person)
     stayed = db.execute(
-        "select predicted, truth, owner_id, prediction_id, row_key, date_trunc('day', observed_at) = observed_at"
+        "select predicted, truth, owner_id, prediction_id, row_key,"
+        " date_trunc('day', observed_at) = observed_at"
         " from public.prediction_outcomes where prediction = 'p'"
     ).fetchone()
     assert stayed is not None
@@ -389,7 +392,8 @@ def test_files_are_left_to_the_edge_function_which_is_told_no_name(
     )
     queue = "select url, headers ->> 'x-rowcast-erasure-secret', body from net.http_request_queue"
     db.execute(
-        "delete from vault.secrets where name in ('rowcast_functions_url', 'rowcast_erasure_secret')"
+        "delete from vault.secrets"
+        " where name in ('rowcast_functions_url', 'rowcast_erasure_secret')"
     )
     assert value(db, "select private.run_due_deletions()") == 0
     assert db.execute(queue.encode()).fetchall() == []

@@ -1,4 +1,4 @@
-"""Every table says what it holds of people; an export is complete, one's own, and can be restored."""
+"""Every table says what it holds of people; an export is whole, one's own, and restorable."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ GONE = """
   from private.personal_data as d
   cross join lateral (
     select d.column_name as name where d.column_name <> ''
-    union select jsonb_object_keys(d.left_out) union select jsonb_object_keys(coalesce(d.blank, '{}'))
+    union select jsonb_object_keys(d.left_out)
+    union select jsonb_object_keys(coalesce(d.blank, '{}'))
   ) as c
   where d.table_name ~ '^(public|private|ml)\\.' and not exists (
     select from pg_attribute as a
@@ -181,7 +182,8 @@ def test_pages_join_to_the_whole(db: Connection, person: Person, bystander: Pers
     fill_every_table(db, person, bystander.id)
     for n in range(7):
         db.execute(
-            "insert into public.predictions (prediction, source_table, row_key, owner_id, model, status)"
+            "insert into public.predictions"
+            " (prediction, source_table, row_key, owner_id, model, status)"
             " values ('p', 't', %s, %s, 'eta', 'done')",
             [f"same {n // 3}", person.id],
         )
@@ -362,7 +364,7 @@ def test_a_document_gives_no_right_and_no_row_of_anybody_else(
             column(db, "select role from public.user_roles where user_id = %s", [person.id]) == []
         )
     theirs = {"id": str(bystander.id), "display_name": "Taken"}
-    for bad in (
+    refusals: tuple[Any, ...] = (
         {**good, "data": {**good["data"], "public.profiles": [theirs]}},
         {**good, "data": {**good["data"], "public.profiles": [{"display_name": "x"}]}},
         {**good, "data": {**good["data"], "public.profiles": ["x"]}},
@@ -376,9 +378,10 @@ def test_a_document_gives_no_right_and_no_row_of_anybody_else(
         [],
         None,
         "x",
-    ):
+    )
+    for bad in refusals:
         with refused(db, "PT422", "IMPORT_REFUSED"):
-            restore(db, bad)  # type: ignore[arg-type]
+            restore(db, bad)
     assert value(db, "select display_name from public.profiles where id = %s", [bystander.id])
 
 

@@ -199,7 +199,7 @@ async def test_a_made_account_signs_in_with_its_role(stack: Stack) -> None:
         )
         assert signed.user is not None
         assert signed.user.id == made["id"]
-        me = (await fresh.client.rpc("me").execute()).data
+        me: Any = (await fresh.client.rpc("me").execute()).data
         assert me["display_name"] == "Max"
         answer = await call(stack, "admin-delete-user", admin.token, {"user_id": made["id"]})
         assert answer.json()["is_clean"]
@@ -248,7 +248,8 @@ async def test_an_export_is_whole_and_can_be_restored(stack: Stack) -> None:
         await put_files(other, f"{other.id}.txt")
         with psycopg.connect(url) as connection:
             connection.execute(
-                "insert into public.predictions (prediction, source_table, row_key, owner_id, model, status)"
+                "insert into public.predictions"
+                " (prediction, source_table, row_key, owner_id, model, status)"
                 " select 'p', 't', n, %s, 'eta', 'done' from generate_series(1, 6000) as n",
                 [rider.id],
             )

@@ -65,6 +65,7 @@ def test_a_call_that_exists_is_answered(api: httpx.Client) -> None:
 def test_no_table_of_the_pipeline_is_described(api: httpx.Client) -> None:
     paths = set(api.get("/").json()["paths"])
     assert {path for path in paths if not path.startswith("/rpc/")} == {
-        "/", "/app_roles", "/feature_flags", "/notifications", "/permissions", "/pickup_requests",
-        "/prediction_outcomes", "/predictions", "/profiles", "/role_permissions", "/user_roles",
+        "/", "/app_roles", "/deletion_requests", "/export_requests", "/feature_flags",
+        "/notifications", "/permissions", "/pickup_requests", "/prediction_outcomes",
+        "/predictions", "/profiles", "/role_permissions", "/user_roles",
     }  # fmt: skip

@@ -5,7 +5,7 @@ language sql
 stable
 security definer
 set search_path = ''
-begin atomic
+as $$
   select d.user_id, exists (select from private.owned_objects(d.user_id)) as has_files
   from public.deletion_requests as d
   left join private.deletion_failures as f on f.user_id = d.user_id
@@ -13,7 +13,7 @@ begin atomic
     and (f.user_id is null or f.failed_at < now() - least(interval '1 day', interval '5 minutes' * power(2, least(f.failures, 10))))
   order by d.due_at
   limit least(greatest(p_limit, 0), 100);
-end;
+$$;
 
 comment on function private.due_deletions(integer) is 'Whose grace period is over, and whether their files have to go first.';
 grant execute on function private.due_deletions(integer) to service_role;

@@ -5,13 +5,13 @@ language sql
 volatile
 security definer
 set search_path = ''
-begin atomic
+as $$
   insert into private.deletion_failures as f (user_id, error)
   select d.user_id, left(p_error, 500)
   from public.deletion_requests as d
   where d.user_id = p_user_id
   on conflict (user_id) do update set failures = f.failures + 1, failed_at = now(), error = excluded.error;
-end;
+$$;
 
 comment on function private.note_deletion_failure(uuid, text) is 'Remembers that a due deletion did not succeed, so that others get their turn and an operator sees it.';
 grant execute on function private.note_deletion_failure(uuid, text) to service_role;

@@ -1,7 +1,7 @@
 -- Definer: the API's roles may not list other people's files. A file is a person's if they uploaded it, or if it stands in a
 -- folder of their id and nobody else uploaded it. Dynamic, because Storage makes its tables when it first starts.
 create or replace function private.owned_objects(p_user_id uuid)
-returns table (bucket_id text, name text, metadata jsonb, created_at timestamptz)
+returns setof public.owned_object
 language plpgsql
 stable
 security definer

@@ -6,7 +6,7 @@ language sql
 stable
 security definer
 set search_path = ''
-begin atomic
+as $$
   select array_agg(distinct n.needle)
   from (
     select p_user_id::text as needle
@@ -17,6 +17,6 @@ begin atomic
     where u.id = p_user_id
   ) as n
   where length(n.needle) >= 6;
-end;
+$$;
 
 comment on function private.person_needles(uuid) is 'The strings by which an account is found in text: its id, e-mail addresses and phone numbers.';

@@ -5,7 +5,7 @@ stable
 security invoker
 set search_path = ''
 begin atomic
-  select d.user_id, d.has_files from private.due_deletions(p_limit) as d;
+  select * from private.due_deletions(p_limit);
 end;
 
 comment on function public.due_deletions(integer) is E'Whose grace period is over (secret key)\n\nAt most 100; those that failed lately wait.';

@@ -5,7 +5,7 @@ stable
 security invoker
 set search_path = ''
 begin atomic
-  select o.bucket_id, o.name, o.metadata, o.created_at from private.owned_objects(p_user_id) as o;
+  select * from private.owned_objects(p_user_id);
 end;
 
 comment on function public.owned_objects(uuid) is E'The files of a person (secret key)\n\nThose they uploaded, and those in a folder of their id that nobody else did.';
