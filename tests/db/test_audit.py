@@ -140,6 +140,25 @@ def test_the_actors_role_is_the_one_held_then(db: Connection, rider: UUID, other
     assert roles == ["postgres", "admin", "service_role", "api key"]
 
 
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("app_roles", "set description = 'x' where name = 'support'"),
+        ("permissions", "set description = 'x' where name = 'audit.read'"),
+        (
+            "role_permissions",
+            "set permission = 'users.write' where (role, permission) = ('support', 'users.read')",
+        ),
+        ("feature_flags", "set enabled = not enabled where name = 'registration'"),
+    ],
+)
+def test_rights_and_flags_are_watched(db: Connection, table: str, change: str) -> None:
+    db.execute(f"update public.{table} {change}".encode())
+    (entry,) = entries(db, f"table_name = 'public.{table}'")
+    assert entry["action"] == "update"
+    assert len(entry["new_values"]) == 1
+
+
 def test_a_key_of_two_columns_and_an_emptied_table(db: Connection) -> None:
     db.execute("delete from public.role_permissions where permission = 'audit.read'")
     db.execute("truncate public.role_permissions")
