@@ -215,7 +215,7 @@ security definer
 set search_path = ''
 as $$
 begin
-  perform pg_advisory_xact_lock(20261120, 2);
+  perform pg_advisory_xact_lock(20261120, 3);
   if not exists (
     select from public.user_roles as ur
     join auth.users as u on u.id = ur.user_id
