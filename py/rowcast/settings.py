@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     """What a Supabase Database Webhook sends in the header x-rowcast-webhook-secret."""
     host: str = "127.0.0.1"
     port: int = Field(default=54327, ge=1, le=65535)
-    models: Annotated[tuple[str, ...], NoDecode] = ("echo", "eta")
+    models: Annotated[tuple[str, ...], NoDecode] = ("echo", "eta", "signin")
     """Models that this replica serves, space-separated."""
     remote_keys: Annotated[dict[str, SecretStr], NoDecode] = {}
     """Keys of models that answer over HTTP, a JSON object of name and key; rows name the name."""

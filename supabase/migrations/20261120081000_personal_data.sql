@@ -1427,3 +1427,17 @@ begin
   end if;
 end
 $$;
+
+-- Sign-ins and what judges them.
+insert into private.personal_data (table_name, column_name, on_erase, is_exported, is_restored, left_out, reason)
+values
+(
+  'public.login_events', 'user_id', 'erase', true, false,
+  '{"ip_hash": "Says nothing without the key.", "device_hash": "Says nothing without the key."}',
+  'When and whence the person signed in. It is what happened here, so a document does not bring it back.'
+);
+
+insert into private.personal_data (table_name, column_name, on_erase, reason)
+values
+('private.ip_networks', '', 'none', 'Where networks are, from a public file.'),
+('private.sign_in_policy', '', 'none', 'The threshold of alarms, and how long sign-ins are kept.');

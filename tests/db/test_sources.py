@@ -24,7 +24,7 @@ WITHOUT_SEARCH_PATH = {"public.my_pickups"}
 SPANNING = re.DOTALL | re.MULTILINE
 
 OURS = "in ('public'::regnamespace, 'ml'::regnamespace, 'private'::regnamespace)"
-GENERATED = r"^(tg_)?pickup_eta__"  # by ml.attach
+GENERATED = r"^(tg_)?(pickup_eta|sign_in_risk)__"  # by ml.attach
 
 SNAPSHOT = f"""
 select 'function ' || p.oid::regprocedure::text, pg_get_functiondef(p.oid)
@@ -261,4 +261,4 @@ def test_the_template_has_every_migration(db: Connection) -> None:
     known = "select version from supabase_migrations.schema_migrations order by 1"
     files = [file.name.split("_")[0] for file in bootstrap.migration_files()]
     assert column(db, known) == files
-    assert value(db, "select count(*) from ml.attachments") == 1
+    assert value(db, "select count(*) from ml.attachments") == 2

@@ -66,6 +66,6 @@ def test_no_table_of_the_pipeline_is_described(api: httpx.Client) -> None:
     paths = set(api.get("/").json()["paths"])
     assert {path for path in paths if not path.startswith("/rpc/")} == {
         "/", "/app_roles", "/deletion_requests", "/export_requests", "/feature_flags",
-        "/notifications", "/permissions", "/pickup_requests", "/prediction_outcomes",
-        "/predictions", "/profiles", "/role_permissions", "/user_roles",
+        "/login_events", "/notifications", "/permissions", "/pickup_requests",
+        "/prediction_outcomes", "/predictions", "/profiles", "/role_permissions", "/user_roles",
     }  # fmt: skip

@@ -11,7 +11,7 @@ from tests.fakes import FaultyModel
 
 
 def test_every_registered_name_loads_a_model_of_that_name() -> None:
-    assert models.names() == ("echo", "eta")
+    assert models.names() == ("echo", "eta", "signin")
     for name in models.names():
         model = models.load(name)
         assert (model.name, bool(model.version)) == (name, True)

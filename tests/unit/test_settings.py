@@ -30,7 +30,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_defaults_fill_in_the_rest() -> None:
     settings = load_settings()
     assert settings.port == 54327
-    assert settings.models == ("echo", "eta")
+    assert settings.models == ("echo", "eta", "signin")
     assert len(settings.webhook_secrets) == 1
 
 

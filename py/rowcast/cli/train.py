@@ -16,16 +16,22 @@ from rowcast.cli.console import err, out
 from rowcast.errors import RowcastError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rowcast.models.eta_score import Oracle, Scores
     from rowcast.models.eta_train import Result
     from rowcast.models.eta_trips import Trips
+    from rowcast.models.signin_history import Numbers, SignIns
+    from rowcast.models.signin_train import Result as SignInResult
 
 app = typer.Typer(
     help="Train a model and write its artefact.", no_args_is_help=True, add_completion=False
 )
 
 PLOT = Path(__file__).parents[3] / "docs" / "images" / "eta-calibration.svg"
+SIGN_IN_PLOT = PLOT.with_name("signin-risk.svg")
 DEFAULT_TRIPS = 240_000
+DEFAULT_PEOPLE = 2000
 DEFAULT_SEED = 1
 
 
@@ -65,8 +71,7 @@ def eta(
     from rowcast.models.eta_train import Settings, train
 
     _check_timezone(timezone)
-    if plot and find_spec("matplotlib") is None:
-        raise RowcastError("--plot needs matplotlib", "install the dependency group dev")
+    _check_plot(plot)
     with _progress() as bar:
         task = bar.add_task("trips", total=None)
 
@@ -89,6 +94,83 @@ def eta(
         from rowcast.models.eta_plot import draw
 
         out.print(f"drawn: {draw(result, timezone, PLOT)}")
+
+
+@app.command()
+def signin(
+    people: Annotated[int, typer.Option(min=100, max=100_000, help="Simulated people.")] = (
+        DEFAULT_PEOPLE
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="Of the people and of the fit.")] = DEFAULT_SEED,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder of versions to write into.")
+    ] = None,
+    plot: Annotated[bool, typer.Option("--plot", help=f"Also draw {SIGN_IN_PLOT.name}.")] = False,
+) -> None:
+    """Fit the sign-in scorecard and show how well it does on held-out people, beside rivals."""
+    from rowcast.models.signin_artefact import ARTEFACTS
+    from rowcast.models.signin_train import train
+    from rowcast.sim.signins import KINDS, WORLDS
+
+    _check_plot(plot)
+    with _progress() as bar:
+        task = bar.add_task("", total=None)
+        result = train(
+            {name: _sign_ins(name, people, seed) for name in WORLDS},
+            folder or ARTEFACTS,
+            seed=seed,
+            source={"name": "sim", "people": people},
+            progress=lambda world: bar.update(task, description=world),
+        )
+    _show_sign_ins(result)
+    if plot:
+        from rowcast.models.signin_plot import draw
+
+        out.print(f"drawn: {draw(result, KINDS, SIGN_IN_PLOT)}")
+
+
+def _sign_ins(world: str, people: int, seed: int) -> Callable[[], tuple[SignIns, Numbers]]:
+    """Other worlds have other people, and fewer, since none of them is for training."""
+    from rowcast.sim.signins import STANDARD, WORLDS, World
+
+    rates = WORLDS[world]
+    standard = rates is STANDARD
+    made = World(
+        people if standard else people // 2, seed=seed + (0 if standard else 500), rates=rates
+    )
+
+    def make() -> tuple[SignIns, Numbers]:
+        simulated = made.simulate()
+        return simulated.sign_ins, simulated.kind
+
+    return make
+
+
+def _show_sign_ins(result: SignInResult) -> None:
+    table = Table(title=f"signin {result.version}", title_justify="left")
+    table.add_column("recall at 1 % false alarms (average precision)")
+    for world in result.judged:
+        table.add_column(world, justify="right")
+    judged = list(result.judged.values())
+    table.add_row(
+        "attacks / sign-ins",
+        *(f"{one.sign_ins.attack.sum()} / {len(one.sign_ins.kind)}" for one in judged),
+    )
+    for method in judged[0].scores:
+        cells = (one.scores[method] for one in judged)
+        table.add_row(method, *(f"{s.recall:.3f} ({s.average_precision:.3f})" for s in cells))
+    table.add_row("at the threshold: false alarms", *(f"{one.alarm_share:.2%}" for one in judged))
+    table.add_row("at the threshold: recall", *(f"{one.alarm_recall:.3f}" for one in judged))
+    table.add_row("calibration error", *(f"{one.calibration_error:.4f}" for one in judged))
+    out.print(table)
+    out.print(f"trained and judged in {result.seconds:.1f} s; written to {result.folder}")
+    out.print("the threshold lives in the database; set it when this version is deployed:")
+    out.print("update private.sign_in_policy set alarm_from =", f"{result.alarm_from};")
+
+
+def _check_plot(plot: bool) -> None:
+    if plot and find_spec("matplotlib") is None:
+        raise RowcastError("--plot needs matplotlib", "install the dependency group dev")
 
 
 def _check_timezone(name: str) -> None:

@@ -34,6 +34,7 @@ __all__ = [
 _CLASSES = {
     "echo": "rowcast.models.echo:EchoModel",
     "eta": "rowcast.models.eta:EtaModel",
+    "signin": "rowcast.models.signin:SignInModel",
 }
 
 

@@ -100,7 +100,7 @@ def save(
         "calibration": artefact.regressor.calibration.to_json(),
         "files": {f"{part}.txt": _sha256(text.encode()) for part, text in texts.items()},
     }
-    content = _content_sha256(served)
+    content = content_sha256(served)
     version = version or f"{artefact.version}-{content[:8]}"
     folder = root / version
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,8 +117,8 @@ def read_metrics(root: Path = ARTEFACTS) -> dict[str, Any]:
     folder = _current(root)
     path = folder / "metrics.json"
     try:
-        metrics: dict[str, Any] = json.loads(_read(path))
-        intact = metrics["content_sha256"] == _content_sha256(metrics["served"])
+        metrics: dict[str, Any] = json.loads(read_bytes(path))
+        intact = metrics["content_sha256"] == content_sha256(metrics["served"])
     except (ValueError, KeyError, TypeError) as error:
         raise ArtefactError(f"{path} cannot be read ({error!r}); {REMEDY}") from error
     if not intact:
@@ -140,11 +140,11 @@ def load(root: Path = ARTEFACTS) -> Artefact:
 
 
 def _current(root: Path) -> Path:
-    return root / _read(root / "current").decode().strip()
+    return root / read_bytes(root / "current").decode().strip()
 
 
 def _booster(path: Path, hashes: Mapping[str, str]) -> Booster:
-    text = _read(path)
+    text = read_bytes(path)
     if _sha256(text) != hashes.get(path.name):
         raise ArtefactError(f"{path} does not match its sha256; {REMEDY}")
     import lightgbm
@@ -152,16 +152,18 @@ def _booster(path: Path, hashes: Mapping[str, str]) -> Booster:
     return lightgbm.Booster(model_str=text.decode())
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path, remedy: str = REMEDY) -> bytes:
+    """A file of an artefact; raises `ArtefactError`, which names it."""
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ArtefactError(f"{path} cannot be read ({error.strerror}); {REMEDY}") from error
+        raise ArtefactError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
 
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _content_sha256(served: Mapping[str, Any]) -> str:
+def content_sha256(served: Mapping[str, Any]) -> str:
+    """The hash of what serves, whatever the order of its keys."""
     return _sha256(json.dumps(served, sort_keys=True, separators=(",", ":")).encode())
