@@ -40,7 +40,7 @@ comment on column private.personal_data.is_restored is 'import_account writes th
 comment on column private.personal_data.matches is
   'SQL over the row t that picks the rows of person $1, who is named by the strings $2 (text[]). NULL: the column equals $1.';
 comment on column private.personal_data.blank is 'For anonymise: {column: SQL over the row t and $1}.';
-comment on column private.personal_data.by_function is 'function(uuid) returns bigint that does it instead; it runs in the order of the others.';
+comment on column private.personal_data.by_function is 'function(uuid, text[]) returns bigint that does it instead, given $1 and $2; it runs in the order of the others.';
 comment on column private.personal_data.left_out is '{column: why} of an exported table that the export leaves out.';
 comment on column private.personal_data.only_columns is 'For tables of the platform, whose columns differ between versions: nothing else is exported.';
 comment on column private.personal_data.erase_order is 'Small ones first. The queue goes after the rows that fill it, the account near the end, logs of all this last.';
@@ -175,7 +175,9 @@ from (
   ('ml.webhook_deliveries', 'Ids of webhooks, which the sender draws at random.'),
   ('ml.backfills', 'How far backfills have come. A last_key is checked by the sweep.'),
   ('ml.budgets', 'What models may spend.'),
-  ('ml.queue_state', 'Depth and age of the queue.')
+  ('ml.queue_state', 'Depth and age of the queue.'),
+  ('private.notification_kinds', 'What people can be notified of.'),
+  ('private.audit_links', 'Hashes over the audit log, salted; the salt goes when an entry is redacted.')
 ) as x (table_name, reason);
 
 -- What is a person's own, and goes with them.
@@ -193,7 +195,21 @@ values
   '{"granted_by": "Names another person."}', 'Roles held. A right is given by people, never by a document, so it is not restored.'
 ),
 ('public.deletion_requests', 'user_id', 'erase', true, false, '{}', 'The request to be deleted, which is done with.'),
-('public.export_requests', 'user_id', 'erase', true, false, '{}', 'Records of exports.');
+('public.export_requests', 'user_id', 'erase', true, false, '{}', 'Records of exports.'),
+('public.notifications', 'user_id', 'erase', true, false, '{}', 'What the person was told; telling it again would be a fault.'),
+('private.notification_mutes', 'user_id', 'erase', true, true, '{}', 'What the person does not want to hear of.');
+
+-- After everything else, since erasing writes to it.
+insert into private.personal_data (table_name, column_name, on_erase, by_function, erase_order, reason)
+values
+('private.audit_log', 'subject_id', 'anonymise', 'private.redact_audit', 900, 'It names operators too; one''s own entries are read with audit_trail.'),
+('private.audit_log', 'actor_id', 'anonymise', 'private.redact_audit', 901, 'What a person did to others'' accounts is the others'' data.');
+
+insert into private.personal_data (table_name, column_name, on_erase, blank, reason)
+values ('public.feature_flags', 'updated_by', 'anonymise', '{"updated_by": "null"}', 'Who switched a feature last; no data about them.');
+
+insert into private.notification_kinds (name, title, description, can_be_muted)
+values ('account_deletion', 'Your account will be deleted', 'Your account was put down for deletion', false);
 
 insert into private.personal_data (table_name, column_name, on_erase, reason)
 values
@@ -311,7 +327,7 @@ comment on function private.numbers_of(jsonb) is 'What may stay of a document wh
 -- end file
 
 -- file: sql/functions/private/person_needles.sql
--- What identifies a person wherever it stands: id, addresses, numbers. Not the name, which others may bear; whoever sweeps
+-- Definer: reads auth.users. What identifies a person wherever it stands: id, addresses, numbers. Not the name, which others may bear; whoever sweeps
 -- for a name adds it. Shorter than six characters would be found everywhere.
 create or replace function private.person_needles(p_user_id uuid)
 returns text[]
@@ -491,7 +507,7 @@ declare
   v_count bigint;
 begin
   if p_declared.by_function is not null then
-    execute format('select %s($1)', p_declared.by_function) into v_count using p_user_id;
+    execute format('select %s($1, $2)', p_declared.by_function) into v_count using p_user_id, p_needles;
     return v_count;
   end if;
   if v_table is null
@@ -519,8 +535,8 @@ comment on function private.erase_rows(private.personal_data, uuid, text[]) is '
 
 -- file: sql/functions/private/erase_account.sql
 -- Everything Auth holds. Its tables differ between versions, so they are found by their user_id; what has none goes by
--- cascade, and the log has a declaration of its own. The account itself is last.
-create or replace function private.erase_account(p_user_id uuid)
+-- cascade, and the log has a declaration of its own, which looks for p_needles. The account itself is last.
+create or replace function private.erase_account(p_user_id uuid, p_needles text[])
 returns bigint
 language plpgsql
 volatile
@@ -546,7 +562,7 @@ begin
 end
 $$;
 
-comment on function private.erase_account(uuid) is 'Deletes an account and all that Auth keeps of it: identities, sessions, tokens, factors.';
+comment on function private.erase_account(uuid, text[]) is 'Deletes an account and all that Auth keeps of it: identities, sessions, tokens, factors.';
 -- end file
 
 -- file: sql/functions/private/erase_user.sql
@@ -581,6 +597,10 @@ begin
   for v_declared in
     select d.* from private.personal_data as d
     where d.on_erase in ('erase', 'anonymise')
+      -- A function that stands for several columns is called once.
+      and not exists (
+        select from private.personal_data as e where e.by_function = d.by_function and e.erase_order < d.erase_order
+      )
     order by d.erase_order, d.table_name, d.column_name
   loop
     v_count := private.erase_rows(v_declared, p_user_id, v_needles);
@@ -607,7 +627,7 @@ grant execute on function private.erase_user(uuid, text) to service_role;
 -- end file
 
 -- file: sql/functions/private/check_erasable.sql
--- Asked before a file is removed: the table refuses the last admin too, but by then the files would be gone.
+-- Definer: looks at everybody's roles. Asked before a file is removed: the table refuses the last admin too, but by then the files would be gone.
 create or replace function private.check_erasable(p_user_id uuid)
 returns void
 language plpgsql
@@ -646,6 +666,7 @@ as $$
 declare
   v_user uuid := private.require_user();
   v_row public.deletion_requests;
+  v_is_new boolean;
 begin
   if length(p_reason) > 500 then
     raise sqlstate 'PT422' using
@@ -662,10 +683,14 @@ begin
     state = 'pending', reason = excluded.reason, requested_at = now(), due_at = excluded.due_at, cancelled_at = null
   where d.state = 'cancelled';
 
+  v_is_new := found;
   select d.* into v_row from public.deletion_requests as d where d.user_id = v_user;
   if not found then
     raise sqlstate 'PT404' using
       message = 'This account no longer exists.', detail = 'ACCOUNT_NOT_FOUND', hint = 'Sign in again.';
+  end if;
+  if v_is_new then
+    perform private.notify(v_user, 'account_deletion', jsonb_build_object('due_at', v_row.due_at));
   end if;
   return v_row;
 end
@@ -1388,7 +1413,7 @@ set search_path = ''
 return private.note_deletion_failure(p_user_id, p_error);
 
 comment on function public.note_deletion_failure(uuid, text) is
-  E'Note that a due deletion failed (secret key)';
+  E'Note that a due deletion failed (secret key)\n\nIt is tried again, ever later; the error is the operator''s to read.';
 grant execute on function public.note_deletion_failure(uuid, text) to service_role;
 -- end file
 

@@ -57,6 +57,15 @@ def fill_every_table(conn: Connection, person: Person, other: UUID) -> None:
     with as_user(conn, person.id):
         conn.execute("select public.request_export()")
         conn.execute("select public.request_deletion(%s)", [person.words])
+    conn.execute(
+        "insert into public.notifications (user_id, kind, title)"
+        " values (%s, 'account_deletion', %s)",
+        [user, person.words],
+    )
+    conn.execute("insert into private.notification_mutes values (%s, 'account_deletion')", [user])
+    conn.execute(
+        "update public.feature_flags set updated_by = %s where name = 'registration'", [user]
+    )
     conn.execute("select private.note_deletion_failure(%s, %s)", [user, person.email])
     _platform(conn, person)
 

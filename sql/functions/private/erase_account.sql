@@ -1,6 +1,6 @@
 -- Everything Auth holds. Its tables differ between versions, so they are found by their user_id; what has none goes by
--- cascade, and the log has a declaration of its own. The account itself is last.
-create or replace function private.erase_account(p_user_id uuid)
+-- cascade, and the log has a declaration of its own, which looks for p_needles. The account itself is last.
+create or replace function private.erase_account(p_user_id uuid, p_needles text[])
 returns bigint
 language plpgsql
 volatile
@@ -26,4 +26,4 @@ begin
 end
 $$;
 
-comment on function private.erase_account(uuid) is 'Deletes an account and all that Auth keeps of it: identities, sessions, tokens, factors.';
+comment on function private.erase_account(uuid, text[]) is 'Deletes an account and all that Auth keeps of it: identities, sessions, tokens, factors.';

@@ -13,7 +13,7 @@ declare
   v_count bigint;
 begin
   if p_declared.by_function is not null then
-    execute format('select %s($1)', p_declared.by_function) into v_count using p_user_id;
+    execute format('select %s($1, $2)', p_declared.by_function) into v_count using p_user_id, p_needles;
     return v_count;
   end if;
   if v_table is null

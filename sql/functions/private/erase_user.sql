@@ -29,6 +29,10 @@ begin
   for v_declared in
     select d.* from private.personal_data as d
     where d.on_erase in ('erase', 'anonymise')
+      -- A function that stands for several columns is called once.
+      and not exists (
+        select from private.personal_data as e where e.by_function = d.by_function and e.erase_order < d.erase_order
+      )
     order by d.erase_order, d.table_name, d.column_name
   loop
     v_count := private.erase_rows(v_declared, p_user_id, v_needles);

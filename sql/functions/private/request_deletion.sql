@@ -9,6 +9,7 @@ as $$
 declare
   v_user uuid := private.require_user();
   v_row public.deletion_requests;
+  v_is_new boolean;
 begin
   if length(p_reason) > 500 then
     raise sqlstate 'PT422' using
@@ -25,10 +26,14 @@ begin
     state = 'pending', reason = excluded.reason, requested_at = now(), due_at = excluded.due_at, cancelled_at = null
   where d.state = 'cancelled';
 
+  v_is_new := found;
   select d.* into v_row from public.deletion_requests as d where d.user_id = v_user;
   if not found then
     raise sqlstate 'PT404' using
       message = 'This account no longer exists.', detail = 'ACCOUNT_NOT_FOUND', hint = 'Sign in again.';
+  end if;
+  if v_is_new then
+    perform private.notify(v_user, 'account_deletion', jsonb_build_object('due_at', v_row.due_at));
   end if;
   return v_row;
 end
