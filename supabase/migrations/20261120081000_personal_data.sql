@@ -202,7 +202,10 @@ values
 -- After everything else, since erasing writes to it.
 insert into private.personal_data (table_name, column_name, on_erase, by_function, erase_order, reason)
 values
-('private.audit_log', 'subject_id', 'anonymise', 'private.redact_audit', 900, 'It names operators too; one''s own entries are read with audit_trail.'),
+(
+  'private.audit_log', 'subject_id', 'anonymise', 'private.redact_audit', 900,
+  'It names operators too; one''s own entries are read with audit_trail.'
+),
 ('private.audit_log', 'actor_id', 'anonymise', 'private.redact_audit', 901, 'What a person did to others'' accounts is the others'' data.');
 
 insert into private.personal_data (table_name, column_name, on_erase, blank, reason)
@@ -327,8 +330,8 @@ comment on function private.numbers_of(jsonb) is 'What may stay of a document wh
 -- end file
 
 -- file: sql/functions/private/person_needles.sql
--- Definer: reads auth.users. What identifies a person wherever it stands: id, addresses, numbers. Not the name, which others may bear; whoever sweeps
--- for a name adds it. Shorter than six characters would be found everywhere.
+-- Definer: reads auth.users. What identifies a person wherever it stands: id, addresses, numbers. Not the name, which others may
+-- bear; whoever sweeps for a name adds it. Shorter than six characters would be found everywhere.
 create or replace function private.person_needles(p_user_id uuid)
 returns text[]
 language sql
@@ -627,7 +630,8 @@ grant execute on function private.erase_user(uuid, text) to service_role;
 -- end file
 
 -- file: sql/functions/private/check_erasable.sql
--- Definer: looks at everybody's roles. Asked before a file is removed: the table refuses the last admin too, but by then the files would be gone.
+-- Definer: looks at everybody's roles. Asked before a file is removed: the table refuses the last admin too, but by then the
+-- files would be gone.
 create or replace function private.check_erasable(p_user_id uuid)
 returns void
 language plpgsql

@@ -1,4 +1,5 @@
--- Definer: looks at everybody's roles. Asked before a file is removed: the table refuses the last admin too, but by then the files would be gone.
+-- Definer: looks at everybody's roles. Asked before a file is removed: the table refuses the last admin too, but by then the
+-- files would be gone.
 create or replace function private.check_erasable(p_user_id uuid)
 returns void
 language plpgsql

@@ -1,5 +1,5 @@
--- Definer: reads auth.users. What identifies a person wherever it stands: id, addresses, numbers. Not the name, which others may bear; whoever sweeps
--- for a name adds it. Shorter than six characters would be found everywhere.
+-- Definer: reads auth.users. What identifies a person wherever it stands: id, addresses, numbers. Not the name, which others may
+-- bear; whoever sweeps for a name adds it. Shorter than six characters would be found everywhere.
 create or replace function private.person_needles(p_user_id uuid)
 returns text[]
 language sql
