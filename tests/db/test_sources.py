@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 FUNCTIONS = sorted((CHECKOUT / "sql/functions").rglob("*.sql"))
 POLICIES = sorted((CHECKOUT / "sql/policies").glob("*.sql"))
 
-# List functions go without SET, so that the filters of the Data API are pushed into them.
-WITHOUT_SEARCH_PATH = {"public.my_pickups"}
+# List functions go without SET, so that the filters of the Data API are pushed into them; the
+# pre-request, so that it is inlined.
+WITHOUT_SEARCH_PATH = {"public.my_pickups", "gate.before_request"}
 
 SPANNING = re.DOTALL | re.MULTILINE
 
-OURS = "in ('public'::regnamespace, 'ml'::regnamespace, 'private'::regnamespace)"
+OURS = "= any ('{public,ml,private,gate}'::regnamespace[])"
 GENERATED = r"^(tg_)?(pickup_eta|sign_in_risk)__"  # by ml.attach
 
 SNAPSHOT = f"""

@@ -1,6 +1,6 @@
 -- One line for each right that somebody other than the owner has on our schemas, and what new objects will get.
 with ours as (
-  select n.oid from pg_namespace as n where n.nspname in ('public', 'ml', 'private')
+  select n.oid from pg_namespace as n where n.nspname in ('public', 'ml', 'private', 'gate')
 ),
 rights as (
   select 'schema' as kind, n.nspname::text as object, n.nspowner as owner, a.*

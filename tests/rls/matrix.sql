@@ -33,7 +33,7 @@ relations as (
     regexp_replace(format('%s.%s', n.nspname, c.relname), '_[0-9]{6}$', '_YYYYMM') as name
   from pg_class as c
   join pg_namespace as n on n.oid = c.relnamespace
-  where n.nspname in ('public', 'ml', 'private') and c.relkind in ('r', 'p', 'v', 'm', 'f')
+  where n.nspname in ('public', 'ml', 'private', 'gate') and c.relkind in ('r', 'p', 'v', 'm', 'f')
 ),
 by_column (verb, statement) as (
   values

@@ -7,7 +7,7 @@ import pytest
 from tests.personas import DENIED, as_anon, as_service, as_user, make_user, refused
 from tests.rls.people import ACCESS, HERE, ROLES, Connection
 
-SCHEMAS = ["public", "ml", "private"]
+SCHEMAS = ["public", "ml", "private", "gate"]
 
 
 @pytest.fixture

@@ -56,6 +56,29 @@ def latency(
 
 
 @app.command()
+def requests(
+    count: Annotated[int, typer.Option(min=1, max=900, help="Requests of a kind a round.")] = 100,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Rounds, each with and without.")] = 5,
+) -> None:
+    """What the check before every request adds to it; it is off for a while meanwhile."""
+    from rowcast.bench.requests import measure as measure_requests
+    from rowcast.stack.stack import default_stack
+
+    status = default_stack().status()
+    if not status.running:
+        raise RowcastError("the stack is not running", "./rowcast up --detach")
+    table = Table(title=f"{count * rounds} requests of one rider; median milliseconds")
+    for name in ("request", "without", "with", "added", "a second without", "with"):
+        table.add_column(name, justify="right")
+    for kind in measure_requests(status, count, rounds):
+        before, after = np.median(kind.without), np.median(kind.with_it)
+        cells = (1000 * before, 1000 * after, 1000 * (after - before))
+        rates = (1 / before, 1 / after)
+        table.add_row(kind.name, *(f"{x:.2f}" for x in cells), *(f"{x:.0f}" for x in rates))
+    out.print(table)
+
+
+@app.command()
 def queue(
     only: Annotated[
         str,

@@ -17,7 +17,7 @@ Every refusal of the gateway itself is JSON `{"code": TOKEN, "message": SENTENCE
     502 UPSTREAM_BROKEN · 503 UPSTREAM_UNAVAILABLE · 504 UPSTREAM_TIMEOUT
 
 The process also hosts the tasks that stand in for Realtime, pg_net and pg_cron. It is a development
-default: no TLS, no rate limits.
+default: no TLS, no rate limits of its own.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ MIB = 1024 * 1024
 BUFFERED_BYTES = 64 * 1024
 CHUNK_BYTES = 64 * 1024
 FORM_HEAD_BYTES = 16 * 1024
+# PostgREST repeats the query in Content-Location, percent-encoded: three bytes for one of 8190.
+ECHOED_BYTES = 32 * 1024
 # Shorter than the five seconds after which Node closes an idle connection, or a POST could meet a
 # connection that is just being closed.
 KEEPALIVE_SECONDS = 4.0
@@ -67,11 +69,12 @@ HOP_BY_HOP = frozenset(
         "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
         "te", "trailer", "transfer-encoding", "upgrade", "expect", "host", "content-length",
         "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip",
+        "cf-connecting-ip",
     )
 )  # fmt: skip
 EXPOSED_HEADERS = (
     "Content-Range, Content-Location, Content-Profile, Content-Encoding, ETag, Location, "
-    "Preference-Applied, Range-Unit, X-Request-Id, X-Supabase-Api-Version"
+    "Preference-Applied, Range-Unit, Retry-After, X-Request-Id, X-Supabase-Api-Version"
 )
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 KEYLESS = re.compile(
@@ -450,6 +453,7 @@ async def serve(settings: Settings) -> None:
         timeout=timeout,
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
+        max_field_size=ECHOED_BYTES,
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
     ) as session:
         realtime = Realtime(settings.db_url, keys)

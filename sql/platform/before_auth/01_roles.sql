@@ -51,3 +51,6 @@ alter role postgres set search_path = "$user", public, extensions;
 alter role supabase_auth_admin set search_path = auth;
 alter role supabase_auth_admin set idle_in_transaction_session_timeout = '60s';
 alter role supabase_storage_admin set search_path = storage;
+
+-- On the platform supautils lets `postgres` set PostgREST's own settings on its role.
+grant set on parameter pgrst.db_pre_request to postgres;
