@@ -526,6 +526,7 @@ begin
     raise sqlstate 'PT404' using
       message = 'You have no such session.', detail = 'SESSION_NOT_FOUND', hint = 'my_sessions() lists them.';
   end if;
+  perform private.note_event('sessions.ended', v_me, '{"sessions": 1}');
 end
 $$;
 
@@ -564,6 +565,7 @@ begin
   delete from auth.sessions as s
   where s.user_id = v_me and (p_keep_current is not true or s.id::text is distinct from v_session);
   get diagnostics v_ended = row_count;
+  perform private.note_event('sessions.ended', v_me, jsonb_build_object('sessions', v_ended));
   return v_ended;
 end
 $$;
@@ -607,6 +609,7 @@ begin
   delete from private.api_keys as k where k.user_id = p_user_id;
   delete from auth.sessions as s where s.user_id = p_user_id;
   get diagnostics v_ended = row_count;
+  perform private.note_event('sessions.ended', p_user_id, jsonb_build_object('sessions', v_ended));
   return v_ended;
 end
 $$;
@@ -984,6 +987,9 @@ using (
   and (select private.session_is_live())
 );
 -- end file
+
+select private.audit('private.rate_limits', p_ignore => '{updated_at,updated_by}');
+select private.audit('private.api_keys', p_subject => 'user_id', p_hide => '{digest}');
 
 do $$
 begin

@@ -188,6 +188,28 @@ def test_an_admin_signs_somebody_out(db: Connection, rider: UUID) -> None:
         assert value(db, "select public.admin_sign_out(%s)", [rider]) == 0
 
 
+def test_ends_and_keys_are_in_the_audit_log(db: Connection, rider: UUID) -> None:
+    admin = give_role(db, make_user(db), "admin")
+    with as_user(db, rider):
+        db.execute("select public.create_api_key('robot')")
+        db.execute("select public.sign_out_everywhere()")
+    with as_user(db, admin):
+        db.execute("select public.admin_sign_out(%s)", [rider])
+    entries = db.execute(
+        "select action, actor_id, table_name, new_values from private.audit_log"
+        " where subject_id = %s and coalesce(table_name, 'private.api_keys') = 'private.api_keys'"
+        " order by id",
+        [rider],
+    ).fetchall()
+    assert [row[:3] for row in entries] == [
+        ("insert", rider, "private.api_keys"),
+        ("sessions.ended", rider, None),
+        ("delete", admin, "private.api_keys"),
+        ("sessions.ended", admin, None),
+    ]
+    assert "\\x" not in json.dumps(entries[0][3]), "the digest is not in it"
+
+
 def test_nobody_signs_out_who_is_above(db: Connection, rider: UUID, other: UUID) -> None:
     admin = give_role(db, make_user(db), "admin")
     token = token_of(admin, make_session(db, admin))

@@ -18,6 +18,7 @@ begin
   delete from private.api_keys as k where k.user_id = p_user_id;
   delete from auth.sessions as s where s.user_id = p_user_id;
   get diagnostics v_ended = row_count;
+  perform private.note_event('sessions.ended', p_user_id, jsonb_build_object('sessions', v_ended));
   return v_ended;
 end
 $$;

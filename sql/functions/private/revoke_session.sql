@@ -14,6 +14,7 @@ begin
     raise sqlstate 'PT404' using
       message = 'You have no such session.', detail = 'SESSION_NOT_FOUND', hint = 'my_sessions() lists them.';
   end if;
+  perform private.note_event('sessions.ended', v_me, '{"sessions": 1}');
 end
 $$;
 

@@ -14,6 +14,7 @@ begin
   delete from auth.sessions as s
   where s.user_id = v_me and (p_keep_current is not true or s.id::text is distinct from v_session);
   get diagnostics v_ended = row_count;
+  perform private.note_event('sessions.ended', v_me, jsonb_build_object('sessions', v_ended));
   return v_ended;
 end
 $$;
