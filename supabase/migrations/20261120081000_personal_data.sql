@@ -668,7 +668,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_user uuid := private.require_user();
+  v_user uuid := private.require_session();
   v_row public.deletion_requests;
   v_is_new boolean;
 begin
@@ -715,7 +715,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_user uuid := private.require_user();
+  v_user uuid := private.require_session();
   v_row public.deletion_requests;
 begin
   update public.deletion_requests as d set state = 'cancelled', cancelled_at = now()
@@ -965,7 +965,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_user uuid := private.require_user();
+  v_user uuid := private.require_session();
   v_settings private.personal_data_settings;
   v_document jsonb;
   v_request public.export_requests;

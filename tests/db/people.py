@@ -51,6 +51,22 @@ def fill_every_table(conn: Connection, person: Person, other: UUID) -> None:
     user = str(person.id)
     conn.execute("insert into public.user_roles (user_id, role) values (%s, 'support')", [user])
     conn.execute(
+        "insert into private.api_keys (user_id, name, prefix, digest, scopes, expires_at)"
+        " values (%s, 'robot', 'rck_00000000', sha256(%s::text::bytea), '{read}', 'infinity')",
+        [user, user],
+    )
+    conn.execute(
+        "insert into private.rate_buckets (caller, limit_name, slot, full_at)"
+        " values (%s::text, 'user_writes', 0, 'infinity')",
+        [user],
+    )
+    conn.execute(
+        "insert into private.rate_limits"
+        " (name, caller, for_reads, path, capacity, refill_per_second, updated_by)"
+        " values ('t' || md5(%s::text), 'anon', false, '/' || md5(%s::text), 1, 1, %s)",
+        [user, user, user],
+    )
+    conn.execute(
         "insert into public.user_roles (user_id, role, granted_by) values (%s, 'support', %s)",
         [other, user],
     )

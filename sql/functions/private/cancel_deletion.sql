@@ -8,7 +8,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_user uuid := private.require_user();
+  v_user uuid := private.require_session();
   v_row public.deletion_requests;
 begin
   update public.deletion_requests as d set state = 'cancelled', cancelled_at = now()

@@ -7,7 +7,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_user uuid := private.require_user();
+  v_user uuid := private.require_session();
   v_row public.deletion_requests;
   v_is_new boolean;
 begin

@@ -7,7 +7,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_user uuid := private.require_user();
+  v_user uuid := private.require_session();
   v_settings private.personal_data_settings;
   v_document jsonb;
   v_request public.export_requests;
