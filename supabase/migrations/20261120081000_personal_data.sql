@@ -1470,3 +1470,19 @@ insert into private.personal_data (table_name, column_name, on_erase, reason)
 values
 ('private.ip_networks', '', 'none', 'Where networks are, from a public file.'),
 ('private.sign_in_policy', '', 'none', 'The threshold of alarms, and how long sign-ins are kept.');
+
+-- Keys and limits.
+insert into private.personal_data (table_name, column_name, on_erase, is_exported, is_restored, left_out, reason)
+values
+(
+  'private.api_keys', 'user_id', 'erase', true, false, '{"digest": "It stands for the key, which is a secret."}',
+  'API keys. They end with the account, and are not restored: make new ones.'
+);
+
+insert into private.personal_data (table_name, column_name, on_erase, matches, reason)
+values
+('private.rate_buckets', 'caller', 'erase', 't.caller = $1::text', 'How often the person asked lately; gone within minutes.');
+
+insert into private.personal_data (table_name, column_name, on_erase, blank, reason)
+values
+('private.rate_limits', 'updated_by', 'anonymise', '{"updated_by": "null"}', 'Limits that this person set. They stay, without the name.');
