@@ -585,6 +585,11 @@ declare
   v_counts jsonb := '{}';
   v_report private.erasures;
 begin
+  -- Before anything is touched, and not by the table's check, whose refusal would show the row.
+  if (p_cause in ('due', 'admin')) is not true then
+    raise sqlstate 'PT422' using
+      message = 'That is no cause of an erasure.', detail = 'CAUSE_UNKNOWN', hint = 'Leave p_cause out.';
+  end if;
   perform pg_advisory_xact_lock(hashtextextended('erase ' || p_user_id::text, 0));
   perform from auth.users as u where u.id = p_user_id for update;
   if not found and not exists (select from private.find_rows(p_user_id)) then

@@ -192,6 +192,24 @@ def test_other_paths_lead_nowhere(platform: Status, path: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
 
 
+def test_several_preferences_arrive_as_one(
+    http: httpx.Client, platform: Status, whoami: str
+) -> None:
+    """PostgREST obeys each, and shows functions the last alone."""
+    key, first, second = ("apikey", platform.publishable_key), "count=exact", "return=minimal"
+    answer = http.post(whoami, headers=[key, ("Prefer", first), ("prefer", second)])
+    assert answer.json()["headers"]["prefer"] == f"{first}, {second}"
+
+
+@pytest.mark.parametrize("query", ["id=eq.%ED%A0%80", "%ff=1", "select=%C0%AF", "a=%00"])
+def test_an_address_that_is_no_text_is_refused_before_postgrest_fails_on_it(
+    platform: Status, query: str
+) -> None:
+    url = httpx.URL(platform.api_url).copy_with(raw_path=f"/rest/v1/profiles?{query}".encode())
+    answer = httpx.get(url, headers={"apikey": platform.publishable_key})
+    assert (answer.status_code, answer.json()["code"]) == (400, "BAD_REQUEST")
+
+
 # --- CORS and bodies -----------------------------------------------------------------------------
 
 

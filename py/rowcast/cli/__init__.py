@@ -7,7 +7,17 @@ import sys
 import typer
 
 from rowcast import __version__
-from rowcast.cli import audit, database, develop, lifecycle, migration, networks, operate, queue
+from rowcast.cli import (
+    audit,
+    database,
+    develop,
+    fuzz,
+    lifecycle,
+    migration,
+    networks,
+    operate,
+    queue,
+)
 from rowcast.cli.console import complain
 from rowcast.errors import RowcastError
 
@@ -28,7 +38,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit
 
 
-for _module in (lifecycle, database, operate, networks, develop):
+for _module in (lifecycle, database, operate, networks, develop, fuzz):
     _module.register(app)
 app.add_typer(migration.app, name="migration")
 app.add_typer(queue.app, name="queue")

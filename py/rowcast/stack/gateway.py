@@ -31,6 +31,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+from urllib.parse import unquote_to_bytes
 from uuid import uuid4
 
 import aiohttp
@@ -185,6 +186,7 @@ class Gateway:
     ) -> web.StreamResponse:
         path = request.path
         _require_plain_body(request)
+        _require_text(request)
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return web.Response(status=204, headers=cors)
         for route in self._routes:
@@ -240,6 +242,9 @@ class Gateway:
                         refused.headers.update(cors)
                         refused.headers["X-Request-Id"] = headers["X-Request-Id"]
                         return refused
+                if route.name == "auth" and upstream.content_type == "text/html":
+                    # The embedded server answers what Auth does not have with its own web page.
+                    raise Refusal(404, "NOT_FOUND", "Auth has nothing at this path.")
                 return await _relay(request, upstream, route, cors)
         except (aiohttp.ClientError, TimeoutError) as error:
             if isinstance(body, CountedBody) and body.exceeded:
@@ -263,6 +268,9 @@ class Gateway:
         headers = CIMultiDict(
             (name, value) for name, value in request.headers.items() if name.lower() not in dropped
         )
+        # PostgREST obeys each of several, and shows the database the last alone.
+        if "Prefer" in headers:
+            headers["Prefer"] = ", ".join(headers.popall("Prefer"))
         key = headers.get("apikey") or request.query.get("apikey", "")
         if key:
             headers["apikey"] = key
@@ -390,6 +398,16 @@ def _require_plain_body(request: web.BaseRequest) -> None:
     given = ",".join(request.headers.getall("Content-Encoding", ()))
     if {name.strip().lower() for name in given.split(",")} - {"", "identity"}:
         raise Refusal(415, "UNSUPPORTED_ENCODING", "Send the body without Content-Encoding.")
+
+
+def _require_text(request: web.BaseRequest) -> None:
+    """Refuse an address that is no text: the parts behind answer some of those with a 500."""
+    try:
+        text = unquote_to_bytes(request.rel_url.raw_path_qs).decode()
+    except UnicodeDecodeError:
+        raise Refusal(400, "BAD_REQUEST", "The address is not UTF-8.") from None
+    if "\0" in text:
+        raise Refusal(400, "BAD_REQUEST", "The address holds a NUL.")
 
 
 def _too_large(limit: int) -> Refusal:

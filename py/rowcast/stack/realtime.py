@@ -172,7 +172,7 @@ class Realtime:
 
     async def _join(self, socket: Socket, frame: Frame) -> None:
         topic = frame.topic.removeprefix(TOPIC_PREFIX)
-        if topic == frame.topic or not 0 < len(topic) <= MAX_TOPIC_CHARS:
+        if topic == frame.topic or not 0 < len(topic) <= MAX_TOPIC_CHARS or "\0" in topic:
             raise Refused("TopicNameRequired: a topic is realtime: and 1 to 255 characters")
         self._leave(socket, frame.topic)
         if len(socket.channels) >= MAX_CHANNELS:

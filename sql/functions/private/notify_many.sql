@@ -18,7 +18,7 @@ begin
   if not found then
     raise sqlstate 'PT422' using
       message = 'There is no such kind of notification.', detail = 'NOTIFICATION_KIND_UNKNOWN',
-      hint = 'A migration inserts kinds into private.notification_kinds.';
+      hint = 'Kinds are made by a migration.';
   end if;
   if cardinality(p_user_ids) > 10000 then
     raise sqlstate 'PT422' using

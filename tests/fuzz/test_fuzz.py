@@ -1,0 +1,215 @@
+"""The fuzzer: a short run finds nothing here, and finds each kind of defect that is put there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import psycopg
+import pytest
+
+from rowcast.fuzz import oracles
+from rowcast.fuzz.calls import Call
+from rowcast.fuzz.document import Field, Resource, resources
+from rowcast.fuzz.people import Person, Site, Victim
+from rowcast.fuzz.run import Fuzzer, Report
+from rowcast.stack.paths import CHECKOUT
+from tests.stack.support import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rowcast.stack.stack import Stack
+
+SEED = 20261120
+EXAMPLES = 3
+# Behind these something must have been tested, however short the run.
+REACHED = {
+    "/pickup_requests", "/predictions", "/prediction_outcomes", "/profiles", "/rpc/me",
+    "/rpc/my_pickups", "/rpc/quote_eta", "/rpc/health_detailed", "/rpc/list_users",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def site(stack: Stack) -> Site:
+    status = stack.status()
+    return Site(status.api_url, status.publishable_key, status.secret_key, status.db_url)
+
+
+@pytest.fixture(scope="module")
+def short_run(site: Site) -> Report:
+    """Every person at every resource once."""
+    with httpx.Client(base_url=site.api_url, timeout=20) as client:
+        fuzzer = Fuzzer(site, client, SEED)
+        for _ in fuzzer.one_pass(EXAMPLES):
+            pass
+        return fuzzer.close()
+
+
+def test_a_short_run_finds_nothing(short_run: Report) -> None:
+    assert short_run.findings == {}
+
+
+def test_a_short_run_reaches_everybody_and_gets_past_the_refusals(short_run: Report) -> None:
+    assert {person for _, _, person in short_run.coverage} == {"anon", "user", "admin", "backend"}
+    assert set(short_run.untested).isdisjoint(REACHED)
+    assert {path for path, _, _ in short_run.coverage} >= REACHED
+    assert set(short_run.planted) >= {
+        "/pickup_requests", "/predictions", "/prediction_outcomes", "/profiles",
+    }  # fmt: skip
+
+
+# --- it finds what is there ----------------------------------------------------------------------
+
+
+@contextmanager
+def mistake(site: Site, statement: str, undo: str) -> Iterator[None]:
+    """A defect in the running stack, for the length of a `with`."""
+    assert site.db_url is not None
+    with psycopg.connect(site.db_url, autocommit=True) as connection:
+        connection.execute(statement.encode())
+        try:
+            yield
+        finally:
+            connection.execute(undo.encode())
+
+
+def found(site: Site, path: str, examples: int = 12) -> set[str]:
+    """The rules that requests of a signed-in person to one path break."""
+    with httpx.Client(base_url=site.api_url, timeout=20) as client:
+        fuzzer = Fuzzer(site, client, SEED)
+        fuzzer.only({"user"}, {path})
+        rounds = fuzzer.rounds(examples)
+        for _ in range(2):
+            report = next(rounds)
+        report = fuzzer.close()
+    for person, curl in report.findings.values():
+        assert person in {"user", "anybody"}
+        assert "$TOKEN" in curl or person == "anybody"
+    return {rule for rule, _, _ in report.findings}
+
+
+def test_an_open_policy_is_found(site: Site) -> None:
+    change = 'alter policy "riders read their own pickups" on public.pickup_requests using ({0})'
+    own = change.format("user_id = (select auth.uid())")
+    with mistake(site, change.format("true"), own):
+        assert "leak" in found(site, "/pickup_requests")
+
+
+BROKEN = """
+create function public.me_too(p_text text default 'x') returns text
+language plpgsql volatile set search_path = '' as $$ begin {0} end $$;
+grant execute on function public.me_too(text) to authenticated;
+notify pgrst, 'reload schema';
+"""
+MENDED = "drop function public.me_too(text); notify pgrst, 'reload schema'"
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        ("raise sqlstate 'XX000' using message = 'oh';", "status"),
+        ("""raise 'relation "account_words" is no table';""", "schema"),
+        ("return (select string_agg(client_key, '') from public.pickup_requests);", "leak"),
+        ("update public.profiles set locale = 'xx'; return 'x';", "changed"),
+    ],
+)
+def test_a_broken_function_is_found(site: Site, body: str, rule: str) -> None:
+    definer = "alter function public.me_too(text) security definer;"
+    with mistake(site, BROKEN.format(body) + definer, MENDED):
+        key = {"apikey": site.secret_key}
+        address = f"{site.api_url}/rest/v1/rpc/me_too"
+        eventually(lambda: httpx.get(address, headers=key).json().get("code") != "PGRST202")
+        assert rule in found(site, "/rpc/me_too")
+
+
+# --- its parts -----------------------------------------------------------------------------------
+
+VICTIM = Victim(Person("victim", "k", "u"), "marker-1", ("guessed",), ("secret-id",))
+SOMEBODY = Person("user", "k", "u", "t")
+
+
+def judged(status: int, content: Any, call: Call | None = None) -> str | None:
+    text = content if isinstance(content, str) else json.dumps(content)
+    answer = httpx.Response(status, text=text)
+    asked = call or Call("GET", "/profiles")
+    finding = oracles.judge(asked, SOMEBODY, answer, VICTIM, frozenset({"jobs"}))
+    return finding.rule if finding else None
+
+
+def error(message: str, code: str = "42501", **more: str) -> dict[str, str]:
+    return {"code": code, "message": message} | more
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "rule"),
+    [
+        (200, [], None),
+        (200, [{"id": "guessed"}], None),
+        (200, [{"id": "secret-id"}], "leak"),
+        (400, error("no: marker-1"), "leak"),
+        (500, error("x", "XX000"), "status"),
+        (500, error("x", "57014"), None),
+        (500, "Something went wrong", None),
+        (502, {"code": "UPSTREAM_BROKEN", "message": "x"}, "status"),
+        (403, error("permission denied for table profiles"), None),
+        (403, error('permission denied for table "jobs"'), "schema"),
+        (403, error("permission denied for function ml.claim"), "schema"),
+        (400, error("x", "23514", details="Failing row contains (1, 2)."), "schema"),
+        (400, error("x", hint='File "/home/me/app.py", line 3'), "schema"),
+        (400, error("x", details="PL/pgSQL function f() line 3 at RAISE"), "schema"),
+        (200, [{"display_name": 'ml.jobs "jobs"'}], None),
+    ],
+)
+def test_what_an_answer_may_say(status: int, content: Any, rule: str | None) -> None:
+    assert judged(status, content) == rule
+
+
+def test_what_the_client_sent_is_no_secret() -> None:
+    call = Call("GET", "/profiles", (("select", 'ml.jobs,"jobs"'),))
+    assert judged(400, error('cannot parse ml.jobs,"jobs"'), call) is None
+
+
+def test_a_request_is_shown_as_a_command_that_sends_it_again(tmp_path: Any) -> None:
+    call = Call("POST", "/x", (("a", "it's"),), (("Prefer", "x"),), b'{"a": "it\'s"}')
+    words = call.curl(["apikey: $KEY"])
+    script = f'curl() {{ printf "%s\\n" "$@"; }}; SUPABASE_URL=http://h KEY=k; {words}'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert "http://h/rest/v1/x?a=it%27s" in lines
+    assert "apikey: k" in lines
+    assert lines[-1] == '{"a": "it\'s"}'
+
+
+def test_the_document_is_read() -> None:
+    document = {
+        "paths": {
+            "/": {"get": {}},
+            "/things": {"get": {}, "patch": {}},
+            "/rpc/f": {"post": {"parameters": [{"in": "body", "schema": {
+                "required": ["a"], "properties": {"a": {"format": "uuid", "type": "string"}}}}]}},
+        },
+        "definitions": {"things": {"properties": {"kind": {"format": "k", "enum": ["x", "y"]}}}},
+    }  # fmt: skip
+    assert resources(document) == (
+        Resource("/rpc/f", ("POST",), (Field("a", "uuid", (), True),)),
+        Resource("/things", ("GET", "PATCH"), (Field("kind", "k", ("x", "y")),)),
+    )
+
+
+def test_the_command_needs_the_keys_of_a_stack_that_is_named() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "rowcast", "fuzz", "--url", "http://127.0.0.1:1"],
+        cwd=CHECKOUT,
+        env={"PYTHONPATH": str(CHECKOUT / "py"), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "a running stack needs its keys" in done.stderr
