@@ -11,6 +11,7 @@ declare
   v_role text := current_setting('role');
   v_headers jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
 begin
+  perform private.refuse_estimated_counts(v_headers);
   if v_headers ? 'x-api-key' then
     perform private.use_api_key(v_headers ->> 'x-api-key');
     perform private.charge('api_key', auth.uid()::text);
@@ -26,5 +27,5 @@ end
 $$;
 
 comment on function private.before_request() is
-  'Refuses ended sessions, bad API keys and callers over their limit; gives the role to go on with.';
+  'Refuses ended sessions, bad API keys, guessed counts and callers over their limit; gives the role to go on with.';
 grant execute on function private.before_request() to anon, authenticated, service_role;
