@@ -29,6 +29,7 @@ OPEN = (
     POLICY.format(
         "extension = 'broadcast' and topic = (select realtime.topic())"
         " and (select realtime.topic()) = 'user:' || (select auth.uid())::text"
+        " and (select private.session_is_live())"
     ),
 )
 

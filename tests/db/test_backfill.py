@@ -156,7 +156,7 @@ def test_a_backfill_of_locked_rows_lets_whoever_gives_back_go_first(
     give_back = (
         "insert into ml.retries as r"
         " select id, %s, ml.nobody(), now(), now(), false, false, 0, 0, 0, 'test'"
-        " from ml.attachments"
+        " from ml.attachments where name = 'pickup_eta'"
         " on conflict (attachment_id, row_key) do update set is_new = r.is_new"
     )
     backfill = "select ml.backfill('pickup_eta', p_restart => true)"

@@ -128,13 +128,16 @@ def test_a_row_that_needs_no_call_costs_none(
     session.execute("select ml.backfill('pickup_eta', p_restart => true)")
     session.execute(
         "insert into ml.jobs (attachment_id, row_key) select id, gen_random_uuid()"
-        " from ml.attachments"
+        " from ml.attachments where name = 'pickup_eta'"
     )  # of a row that is gone
     assert worker.claim() == []
     assert owed(session) == []
     assert used(session) == (0, 0)
     edit(session, edited, 50)
-    session.execute("select ml.enqueue(id, array[%s]) from ml.attachments", [str(answered)])
+    session.execute(
+        "select ml.enqueue(id, array[%s]) from ml.attachments where name = 'pickup_eta'",
+        [str(answered)],
+    )
     assert [job.row_key for job in worker.claim()] == [str(edited)]
     assert used(session) == (1, 0)
 

@@ -161,7 +161,10 @@ def test_a_crowd_of_workers_shares_out_every_job_once(connect: Callable[[], Conn
 def test_an_unchanged_input_costs_no_call(db: Connection, rider: UUID, worker: Worker) -> None:
     (pickup,) = pickups(db, rider)
     assert worker.commit(worker.claim_one()) == ["done"]
-    db.execute("select ml.enqueue(id, array[%s]) from ml.attachments", [str(pickup)])
+    db.execute(
+        "select ml.enqueue(id, array[%s]) from ml.attachments where name = 'pickup_eta'",
+        [str(pickup)],
+    )
     assert len(pending(db)) == 1
     assert worker.claim() == []
     assert pending(db) == []
@@ -173,7 +176,10 @@ def test_a_new_version_of_the_model_predicts_again(
 ) -> None:
     (pickup,) = pickups(db, rider)
     worker.commit(worker.claim_one())
-    db.execute("select ml.enqueue(id, array[%s]) from ml.attachments", [str(pickup)])
+    db.execute(
+        "select ml.enqueue(id, array[%s]) from ml.attachments where name = 'pickup_eta'",
+        [str(pickup)],
+    )
     second = Worker(db, {"eta": "2"})
     assert second.commit(second.claim_one(), output=eta(800)) == ["done"]
     assert eta_of(db, pickup) == (800, "model")
@@ -187,7 +193,10 @@ def test_only_an_answer_that_was_written_spares_the_call(
     (pickup,) = pickups(db, rider)
     worker.commit(worker.claim_one())
     db.execute("update public.predictions set status = %s", [status])
-    db.execute("select ml.enqueue(id, array[%s]) from ml.attachments", [str(pickup)])
+    db.execute(
+        "select ml.enqueue(id, array[%s]) from ml.attachments where name = 'pickup_eta'",
+        [str(pickup)],
+    )
     assert len(worker.claim()) == 1
 
 
@@ -208,7 +217,8 @@ def test_nothing_to_predict_is_superseded(db: Connection, rider: UUID, worker: W
     (pickup,) = pickups(db, rider)
     db.execute("update public.pickup_requests set status = 'cancelled'")
     db.execute(
-        "insert into ml.jobs (attachment_id, row_key) select id, %s from ml.attachments",
+        "insert into ml.jobs (attachment_id, row_key) select id, %s from ml.attachments"
+        " where name = 'pickup_eta'",
         [str(uuid.UUID(int=0))],
     )
     assert worker.claim() == []

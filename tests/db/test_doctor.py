@@ -100,7 +100,7 @@ CASES = {
         "comment on function ml.tg_notes__insert() is 'seen'",
     ),
     "MODEL_NOT_SERVED": Case(
-        """update ml.workers set models = '{"eta": "1"}'""",
+        """update ml.workers set models = '{"eta": "1", "signin": "1"}'""",
         "echo",
         "update ml.workers set seen_at = clock_timestamp() - interval '14 s'",
     ),
@@ -172,7 +172,8 @@ def tokens(conn: Connection, *arguments: str) -> set[str]:
 def healthy(notes: Connection) -> Connection:
     """Two attached tables, and a worker that serves both."""
     notes.execute(
-        """insert into ml.workers (name, models) values ('w', '{"eta": "1", "echo": "1"}')"""
+        "insert into ml.workers (name, models)"
+        """ values ('w', '{"eta": "1", "signin": "1", "echo": "1"}')"""
     )
     return notes
 
@@ -223,9 +224,17 @@ def test_what_breaks_with_the_table_is_said_once(healthy: Connection) -> None:
 def test_a_model_without_worker_is_an_error_once_jobs_wait(healthy: Connection) -> None:
     healthy.execute("delete from ml.workers where name = 'w'")
     severities = "select object, severity from ml.doctor() where finding = 'MODEL_NOT_SERVED'"
-    assert healthy.execute(severities).fetchall() == [("echo", "warning"), ("eta", "warning")]
+    assert healthy.execute(severities).fetchall() == [
+        ("echo", "warning"),
+        ("eta", "warning"),
+        ("signin", "warning"),
+    ]
     healthy.execute(ONE_NOTE.encode())
-    assert healthy.execute(severities).fetchall() == [("echo", "error"), ("eta", "warning")]
+    assert healthy.execute(severities).fetchall() == [
+        ("echo", "error"),
+        ("eta", "warning"),
+        ("signin", "warning"),
+    ]
 
 
 def test_a_remote_model_is_served_by_whoever_calls_remote_ones(healthy: Connection) -> None:

@@ -145,7 +145,7 @@ def test_only_auth_calls_the_hooks(db: Connection, rider: UUID, hook: str) -> No
         db.execute(call)
 
 
-def test_auths_role_may_call_the_two_and_nothing_else_of_ours(db: Connection) -> None:
+def test_auths_role_may_call_the_hooks_and_nothing_else_of_ours(db: Connection) -> None:
     found = db.execute(
         "select p.proname from pg_proc as p"
         " where p.pronamespace"
@@ -153,7 +153,11 @@ def test_auths_role_may_call_the_two_and_nothing_else_of_ours(db: Connection) ->
         " and has_schema_privilege('supabase_auth_admin', p.pronamespace, 'usage')"
         " and has_function_privilege('supabase_auth_admin', p.oid, 'execute') order by 1"
     ).fetchall()
-    assert [row[0] for row in found] == ["hook_before_user_created", "hook_custom_access_token"]
+    assert [row[0] for row in found] == [
+        "hook_before_user_created",
+        "hook_custom_access_token",
+        "hook_password_verification_attempt",
+    ]
     tables = db.execute(
         "select c.oid::regclass::text from pg_class as c"
         " where c.relkind in ('r', 'p', 'v') and c.relnamespace in"

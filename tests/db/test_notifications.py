@@ -155,6 +155,7 @@ def test_a_muted_kind_is_not_made(db: Connection, rider: UUID, other: UUID) -> N
         settings = "select kind, can_be_muted, muted from public.notification_settings()"
         assert db.execute(settings).fetchall() == [
             ("account", False, False),
+            ("account_deletion", False, False),
             ("announcement", True, True),
         ]
     with as_user(db, other):

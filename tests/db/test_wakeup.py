@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.db.pipeline import Connection, Worker, pickups, value
+from tests.db.pipeline import Connection, Worker, column, pickups, value
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -145,10 +145,18 @@ def test_nothing_is_sent_while_the_service_keeps_up(db: Connection, rider: UUID)
 
 def test_the_schedule_calls_it_and_the_maintenance(db: Connection) -> None:
     jobs = db.execute("select jobname, schedule, command from cron.job order by 1").fetchall()
-    assert jobs == [
+    assert set(jobs) > {
         ("rowcast-backfill", "10 seconds", "select ml.advance_backfills()"),
         ("rowcast-maintain", "7 * * * *", "select ml.maintain()"),
         ("rowcast-wakeup", "10 seconds", "select ml.send_wakeup()"),
-    ]
+    }
     for _, _, command in jobs:
         db.execute(command)
+
+
+def test_the_doctor_misses_every_job_that_is_scheduled(db: Connection) -> None:
+    scheduled = "select format('select cron.schedule(%L, %L, %L)', jobname, schedule, command)"
+    wanted = column(db, f"{scheduled} from cron.job")
+    db.execute("select cron.unschedule(jobname) from cron.job")
+    missed = "select fix from ml.doctor() where finding = 'CRON_JOB_MISSING'"
+    assert sorted(column(db, missed)) == sorted(wanted)

@@ -182,7 +182,10 @@ def test_backfill_goes_on_and_starts_again(conn: Connection, queue: Callable[...
 def test_doctor_prints_the_fix_whole_and_fails(
     conn: Connection, queue: Callable[..., Result]
 ) -> None:
-    conn.execute("""insert into ml.workers (name, models) values ('w', '{"eta":"1","echo":"1"}')""")
+    conn.execute(
+        "insert into ml.workers (name, models)"
+        """ values ('w', '{"eta": "1", "signin": "1", "echo": "1"}')"""
+    )
     assert queue("doctor").stdout == "nothing is wrong\n"
     conn.execute("update ml.attachments set paused_at = now() - interval '2 days'")
     assert "PAUSED" in queue("doctor").stdout, "a warning is no failure"
@@ -202,7 +205,7 @@ def test_an_unknown_name_lists_the_known_ones(
 ) -> None:
     assert refusal(command, "queue_note") == (
         "no prediction is attached under the name queue_note",
-        "known: pickup_eta, queue_notes",
+        "known: pickup_eta, queue_notes, sign_in_risk",
     )
 
 

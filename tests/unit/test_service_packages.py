@@ -44,4 +44,4 @@ def test_the_service_starts_with_only_what_its_lock_installs() -> None:
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.split()) == 2
+    assert len(done.stdout.split()) == 3

@@ -18,7 +18,10 @@ begin
       values ('rowcast-maintain', '7 * * * *', 'select ml.maintain()'), ('rowcast-wakeup', '10 seconds', 'select ml.send_wakeup()'),
         ('rowcast-backfill', '10 seconds', 'select ml.advance_backfills()'),
         ('rowcast-notifications', '23 3 * * *', 'select private.forget_notifications()'),
-        ('rowcast-audit', '17 * * * *', 'select private.maintain_audit()')
+        ('rowcast-audit', '17 * * * *', 'select private.maintain_audit()'),
+        ('rowcast-forget-sign-ins', '37 * * * *', 'select private.forget_sign_ins()'),
+        ('rowcast-rate-buckets', '*/10 * * * *', 'select private.forget_rate_buckets()'),
+        ('rowcast-deletions', '*/5 * * * *', 'select private.run_due_deletions()')
     ) as w (name, schedule, command)
     where not exists (select from cron.job as j where j.jobname = w.name and j.active)
   $q$;
