@@ -2,7 +2,9 @@
 -- has no hooks, so a trigger asks it, as supabase_auth_admin, with what a sign-up shows of the event. The embedded Auth connects
 -- as supabase_admin; an account that somebody else inserts is made by an administrator, whom the platform does not ask either.
 -- Lacks: the address and id of the request. Lacks the custom-access-token hook: tokens here carry no claims of ours.
-create or replace function auth._standin_ask_hook(p_user jsonb)
+-- Not replaced: that would be checked under the role that the function sets.
+drop function if exists auth._standin_ask_hook(jsonb);
+create function auth._standin_ask_hook(p_user jsonb)
 returns jsonb
 language plpgsql
 volatile
@@ -23,8 +25,6 @@ begin
 end
 $$;
 revoke all on function auth._standin_ask_hook(jsonb) from public;
--- Replacing the function is checked under the role that it sets.
-grant execute on function auth._standin_ask_hook(jsonb) to supabase_auth_admin;
 
 create or replace function auth._standin_before_user_created()
 returns trigger
