@@ -189,14 +189,17 @@ class PublicNotificationsUpdate(TypedDict):
 class PublicPermissions(BaseModel):
     description: str = Field(alias="description")
     name: str = Field(alias="name")
+    requires_mfa: bool = Field(alias="requires_mfa")
 
 class PublicPermissionsInsert(TypedDict):
     description: Annotated[str, Field(alias="description")]
     name: Annotated[str, Field(alias="name")]
+    requires_mfa: NotRequired[Annotated[bool, Field(alias="requires_mfa")]]
 
 class PublicPermissionsUpdate(TypedDict):
     description: NotRequired[Annotated[str, Field(alias="description")]]
     name: NotRequired[Annotated[str, Field(alias="name")]]
+    requires_mfa: NotRequired[Annotated[bool, Field(alias="requires_mfa")]]
 
 class PublicPickupRequests(BaseModel):
     cancel_reason: Optional[str] = Field(alias="cancel_reason")

@@ -14,12 +14,14 @@ comment on column public.app_roles.description is 'Who is meant to hold it.';
 create table public.permissions (
   name text constraint permissions_pkey primary key
     constraint permissions_name_check check (name ~ '^[a-z][a-z_]{1,30}\.[a-z][a-z_]{1,30}$'),
-  description text not null
+  description text not null,
+  requires_mfa boolean not null default false
 );
 
 comment on table public.permissions is E'What a role can allow\n\nMade by migrations; functions and policies ask for them by name.';
 comment on column public.permissions.name is 'The permission.';
 comment on column public.permissions.description is 'What its holder may do.';
+comment on column public.permissions.requires_mfa is 'Held only in a session that has passed a second factor.';
 
 create table public.role_permissions (
   role text not null constraint role_permissions_role_fkey references public.app_roles (name) on delete cascade,
@@ -158,7 +160,8 @@ comment on function private.permissions_of(uuid) is 'What a person may do now, a
 -- file: sql/functions/private/has_permission.sql
 -- Definer: reads the roles whatever the caller may read. In a policy, wrap it in a select, so that it runs once a query rather than
 -- once a row. The tables decide, not the token: a right that is taken back is gone with the next statement. A request under an
--- API key has no permission: such a key acts on its owner's rows only. In PL/pgSQL, which keeps its plan: a tenth of the time.
+-- API key has no permission: such a key acts on its owner's rows only. What requires_mfa is held only in a session that has passed a
+-- second factor, which the token says (`aal`); Auth alone can write that. In PL/pgSQL, which keeps its plan: a tenth of the time.
 create or replace function private.has_permission(p_permission text)
 returns boolean
 language plpgsql
@@ -170,13 +173,37 @@ begin
   return (auth.jwt() ->> 'api_key_id') is null and exists (
     select from public.user_roles as ur
     join public.role_permissions as rp on rp.role = ur.role
+    join public.permissions as p on p.name = rp.permission
     where ur.user_id = auth.uid() and rp.permission = p_permission and (ur.expires_at is null or ur.expires_at > now())
+      and (not p.requires_mfa or auth.jwt() ->> 'aal' = 'aal2')
   );
 end
 $$;
 
 comment on function private.has_permission(text) is 'Whether the caller holds a permission now.';
 grant execute on function private.has_permission(text) to anon, authenticated, service_role;
+-- end file
+
+-- file: sql/functions/private/holds_behind_mfa.sql
+-- Definer: reads the caller's roles.
+create or replace function private.holds_behind_mfa(p_permission text)
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from private.permissions_of(auth.uid()) as held
+    join public.permissions as p on p.name = held.permission
+    where held.permission = p_permission and p.requires_mfa
+  );
+end
+$$;
+
+comment on function private.holds_behind_mfa(text) is 'Whether the caller would hold a permission in a session with a second factor.';
+grant execute on function private.holds_behind_mfa(text) to authenticated, service_role;
 -- end file
 
 -- file: sql/functions/private/require_permission.sql
@@ -193,6 +220,10 @@ begin
   end if;
   perform private.require_user();
   if not private.has_permission(p_permission) then
+    if auth.jwt() ->> 'api_key_id' is null and private.holds_behind_mfa(p_permission) then
+      raise sqlstate 'PT403' using
+        message = 'This takes a second factor.', detail = 'MFA_REQUIRED', hint = 'Verify it with auth.mfa, then try again.';
+    end if;
     raise sqlstate 'PT403' using
       message = 'You may not do this.', detail = 'PERMISSION_DENIED',
       hint = format('It takes the permission %s.', p_permission);

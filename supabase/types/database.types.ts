@@ -91,14 +91,14 @@ export type Database = {
                   ]
                 },"permissions": {
                   Row: {
-                    "description": string,"name": string
+                    "description": string,"name": string,"requires_mfa": boolean
                   }
                   ComputedFields: never
                   Insert: {
-                    "description": string,"name": string
+                    "description": string,"name": string,"requires_mfa"?: boolean
                   }
                   Update: {
-                    "description"?: string,"name"?: string
+                    "description"?: string,"name"?: string,"requires_mfa"?: boolean
                   }
                   Relationships: [
                     

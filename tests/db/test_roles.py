@@ -97,6 +97,22 @@ def test_a_claim_in_the_token_gives_nothing(db: Connection, rider: UUID) -> None
     assert not may(db, rider, "users.read", **claims)
 
 
+def test_a_permission_may_take_a_second_factor(db: Connection, admin: UUID, rider: UUID) -> None:
+    db.execute("update public.permissions set requires_mfa = true where name = 'roles.grant'")
+    assert not may(db, admin, "roles.grant")
+    assert not may(db, admin, "roles.grant", aal="aal1")
+    assert may(db, admin, "roles.grant", aal="aal2")
+    assert may(db, admin, "users.read")
+    with as_user(db, admin, aal="aal1"), refused(db, "PT403", "MFA_REQUIRED"):
+        set_role(db, rider, "support")
+    with as_user(db, rider, aal="aal2"), refused(db, "PT403", "PERMISSION_DENIED"):
+        set_role(db, rider, "support")
+    with as_user(db, admin, aal="aal2", api_key_id="1"), refused(db, "PT403", "PERMISSION_DENIED"):
+        set_role(db, rider, "support")
+    with as_user(db, admin, aal="aal2"):
+        assert set_role(db, rider, "support") == ["support"]
+
+
 # Giving
 
 

@@ -1108,6 +1108,11 @@ CREATE FUNCTION private.health_report() RETURNS public.health_report
     SET search_path TO ''
     AS -- as in sql/functions
 
+CREATE FUNCTION private.holds_behind_mfa(p_permission text) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
 CREATE FUNCTION private.hook_before_user_created(p_event jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -2373,6 +2378,7 @@ ALTER TABLE public.notifications ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTIT
 CREATE TABLE public.permissions (
     name text NOT NULL,
     description text NOT NULL,
+    requires_mfa boolean DEFAULT false NOT NULL,
     CONSTRAINT permissions_name_check CHECK ((name ~ '^[a-z][a-z_]{1,30}\.[a-z][a-z_]{1,30}$'::text))
 );
 

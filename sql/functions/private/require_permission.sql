@@ -11,6 +11,10 @@ begin
   end if;
   perform private.require_user();
   if not private.has_permission(p_permission) then
+    if auth.jwt() ->> 'api_key_id' is null and private.holds_behind_mfa(p_permission) then
+      raise sqlstate 'PT403' using
+        message = 'This takes a second factor.', detail = 'MFA_REQUIRED', hint = 'Verify it with auth.mfa, then try again.';
+    end if;
     raise sqlstate 'PT403' using
       message = 'You may not do this.', detail = 'PERMISSION_DENIED',
       hint = format('It takes the permission %s.', p_permission);
