@@ -17,6 +17,7 @@ from rowcast.cli import (
     networks,
     operate,
     queue,
+    role,
 )
 from rowcast.cli.console import complain
 from rowcast.errors import RowcastError
@@ -38,7 +39,7 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit
 
 
-for _module in (lifecycle, database, operate, networks, develop, fuzz):
+for _module in (lifecycle, database, operate, role, networks, develop, fuzz):
     _module.register(app)
 app.add_typer(migration.app, name="migration")
 app.add_typer(queue.app, name="queue")
