@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import subprocess
 import uuid
 import zipfile
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import psycopg
 import pytest
 
+from rowcast.stack import install
 from tests.e2e.riders import PASSWORD, Rider, new_rider, stopped
 from tests.waiting import execute, wait_for_row
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
+CHECKOUT = Path(__file__).parents[2]
 FUNCTIONS = ("admin-create-user", "admin-delete-user", "account-export")
 
 
@@ -235,10 +240,37 @@ async def test_who_is_invited_has_no_password_yet(stack: Stack) -> None:
 async def unpacked(stack: Stack, rider: Rider) -> tuple[zipfile.ZipFile, dict[str, Any]]:
     answer = await call(stack, "account-export", rider.token, {})
     assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-type"] == "application/octet-stream"
     archive = zipfile.ZipFile(io.BytesIO(answer.content))
     assert archive.testzip() is None
     return archive, json.loads(archive.read("manifest.json"))
+
+
+SAVES_AN_EXPORT = """
+  import { createClient } from "@supabase/supabase-js";
+  const [url, key] = process.argv.slice(2);
+  const client = createClient(url, key, { auth: { persistSession: false } });
+  const email = `js-${crypto.randomUUID()}@example.com`;
+  await client.auth.signUp({ email, password: "correct horse battery" });
+  const { data } = await client.functions.invoke("account-export");
+  process.stdout.write(Buffer.from(await new Blob([data]).arrayBuffer()));
+"""
+
+
+async def test_supabase_js_saves_an_export_byte_by_byte(stack: Stack) -> None:
+    status = stack.status()
+    command = [str(install.node_binary()), "--input-type=module", "-", status.api_url]
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [*command, status.publishable_key],
+        input=SAVES_AN_EXPORT.encode(),
+        cwd=CHECKOUT,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert zipfile.ZipFile(io.BytesIO(done.stdout)).testzip() is None
 
 
 async def test_an_export_is_whole_and_can_be_restored(stack: Stack) -> None:

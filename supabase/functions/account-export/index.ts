@@ -109,5 +109,7 @@ Deno.serve(post(async (request, requestId) => {
   const caller = asCaller(token);
   const document = await rpc(caller, "request_export", {}) as Export;
   const name = `export-${document.exported_at.slice(0, 10)}.zip`;
-  return download(ReadableStream.from(zipped(entries(caller, document))), "application/zip", name, requestId);
+  // Not application/zip: supabase-js reads types that it does not know as text, which destroys the archive.
+  const type = "application/octet-stream";
+  return download(ReadableStream.from(zipped(entries(caller, document))), type, name, requestId);
 }));
