@@ -16,6 +16,7 @@ import pytest
 
 from rowcast.models.eta_closed_form import closed_form_seconds
 from rowcast.stack import install
+from tests.personas import as_user, make_user, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +99,45 @@ def test_the_queues_commands_work_when_pasted(shell: Shell) -> None:
     columns = next(text for language, text in blocks(document) if language == "text").split()[:9]
     assert listed.split()[:9] == columns
     assert shown.split()[:9] == columns
+
+
+@pytest.fixture
+def nobody_stays_admin(stack: Stack) -> Iterator[None]:
+    yield
+    with psycopg.connect(stack.status().db_url) as connection:
+        connection.execute("alter table public.user_roles disable trigger user")
+        connection.execute(
+            "delete from public.user_roles using auth.users as u"
+            " where u.id = user_id and u.email like 'boss-%'"
+        )
+        connection.execute("alter table public.user_roles enable trigger user")
+
+
+@needs_curl
+def test_the_accounts_work_when_pasted(shell: Shell, nobody_stays_admin: None) -> None:
+    assert run_document(ROOT / "docs/how-to/accounts.md", shell) == 2
+
+
+def test_the_permission_of_the_how_to_opens_what_it_says(
+    db: psycopg.Connection[tuple[Any, ...]],
+) -> None:
+    migration = [t for kind, t in blocks(ROOT / "docs/how-to/accounts.md") if kind == "sql"]
+    db.execute(migration[0].encode())
+    support, stranger = make_user(db), make_user(db)
+    db.execute("insert into public.user_roles (user_id, role) values (%s, 'support')", [support])
+    db.execute("insert into public.notices (body) values ('a draft')")
+    with as_user(db, support):
+        db.execute("select public.publish_notice('news')")
+        assert db.execute("select count(*) from public.notices").fetchone() == (2,)
+    with as_user(db, stranger):
+        assert db.execute("select body from public.notices").fetchall() == [("news",)]
+        with refused(db, "PT403", "PERMISSION_DENIED"):
+            db.execute("select public.publish_notice('mine')")
+    db.execute(migration[1].encode())
+    with as_user(db, support):
+        assert db.execute("select from public.notices").fetchall() == []
+    with as_user(db, support, aal="aal2"):
+        assert len(db.execute("select from public.notices").fetchall()) == 2
 
 
 def test_the_readmes_javascript_runs_when_saved(stack: Stack) -> None:
