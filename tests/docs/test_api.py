@@ -17,7 +17,7 @@ FUNCTIONS = sorted(name.removeprefix("public.") for name in SOURCES if name[:7] 
 # Given by our own functions what they take, so what they refuse never reaches a caller.
 INNER = {"private.note_event", "private.notify", "private.find_traces"}
 # Said once, at the top.
-EVERYWHERE = {"NOT_SIGNED_IN"}
+EVERYWHERE = {"NOT_SIGNED_IN", "MFA_REQUIRED"}
 
 
 def sections() -> dict[str, str]:
