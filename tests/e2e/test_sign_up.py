@@ -130,6 +130,33 @@ async def test_both_shapes_of_the_platforms_error(stack: Stack) -> None:
                 assert (await http.post("/signup", content=odd, headers=headers)).status_code != 403
 
 
+async def test_who_is_banned_does_not_get_in_until_the_ban_is_lifted(
+    stack: Stack, client: AsyncClient
+) -> None:
+    person = somebody()
+    made = await client.auth.sign_up(person)  # type: ignore[arg-type]
+    assert made.user is not None
+    status = stack.status()
+
+    def ban(until: str | None) -> None:
+        httpx.post(
+            f"{status.api_url}/rest/v1/rpc/admin_update_user",
+            headers={"apikey": status.secret_key},
+            json={"p_user_id": made.user.id, "p_changes": {"banned_until": until}},  # type: ignore[union-attr]
+        ).raise_for_status()
+
+    ban("2100-01-01T00:00:00Z")
+    with pytest.raises(AuthApiError) as caught:
+        await client.auth.sign_in_with_password(person)  # type: ignore[arg-type]
+    assert (caught.value.status, caught.value.code) == (400, "user_banned")
+    with pytest.raises(AuthApiError) as caught:
+        await client.auth.sign_in_with_password(person | {"password": "another"})  # type: ignore[arg-type]
+    assert caught.value.code == "invalid_credentials"
+    ban(None)
+    again = await client.auth.sign_in_with_password(person)  # type: ignore[arg-type]
+    assert again.user is not None
+
+
 async def test_social_login_off_leaves_email_alone(stack: Stack, client: AsyncClient) -> None:
     with off(stack, "social_login"):
         assert (await client.auth.sign_up(somebody())).user is not None  # type: ignore[arg-type]

@@ -77,3 +77,37 @@ begin
 end
 $$;
 revoke all on function auth._standin_refusal(text, jsonb) from public;
+
+-- The platform's Auth signs nobody in who is banned; the embedded one does not look, so a trigger does.
+create or replace function auth._standin_refuse_banned()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  if exists (select from auth.users as u where u.id = new.user_id and u.banned_until > pg_catalog.now()) then
+    raise exception 'User is banned';
+  end if;
+  return new;
+end
+$$;
+revoke all on function auth._standin_refuse_banned() from public;
+
+create or replace trigger _010_standin_refuse_banned before insert on auth.sessions
+for each row when (current_user = 'supabase_admin') execute function auth._standin_refuse_banned();
+
+-- For the gateway, after a sign-in that failed.
+create or replace function auth._standin_is_banned(p_email text)
+returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select exists (
+    select from auth.users as u where pg_catalog.lower(u.email) = pg_catalog.lower(p_email) and u.banned_until > pg_catalog.now()
+  );
+$$;
+revoke all on function auth._standin_is_banned(text) from public;
