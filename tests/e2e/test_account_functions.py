@@ -319,6 +319,27 @@ async def test_an_export_is_whole_and_can_be_restored(stack: Stack) -> None:
         execute(url, f"select private.erase_user('{rider.id}')")
 
 
+async def test_a_file_whose_name_climbs_out_of_storage_opens_nothing_else(stack: Stack) -> None:
+    """It is fetched with the secret key, and a URL swallows `..`: this one would be /rest/v1/…"""
+    async with new_rider(stack) as rider, new_rider(stack) as other:
+        names = ("x/../../../../../rest/v1/profiles", "x/./../../../../../auth/v1/health")
+        with psycopg.connect(stack.status().db_url) as connection:
+            for name in names:
+                connection.execute(
+                    "insert into storage.objects (bucket_id, name, owner_id)"
+                    " values ('papers', %s, %s)",
+                    [name, rider.id],
+                )
+        try:
+            archive, manifest = await unpacked(stack, rider)
+        finally:
+            with psycopg.connect(stack.status().db_url) as connection:
+                connection.execute("delete from storage.objects where owner_id = %s", [rider.id])
+        assert [n for n in archive.namelist() if n.startswith("files/")] == []
+        assert other.id not in "".join(archive.read(n).decode() for n in archive.namelist())
+        assert {file["name"] for file in manifest["missing_files"]} == set(names)
+
+
 async def test_exports_beyond_the_days_number_are_refused(stack: Stack) -> None:
     async with new_rider(stack) as rider:
         for _ in range(5):

@@ -45,9 +45,14 @@ async function* tableAsJson(caller: SupabaseClient, document: Export, table: Tab
   yield text.encode(before === ",\n" ? "\n]\n" : "[]\n");
 }
 
-/** A file's bytes; the database said whose it is, so it is fetched with the secret key. NULL when Storage has it no more. */
+/**
+ * A file's bytes; the database said whose it is, so it is fetched with the secret key. NULL when Storage has it no more, or
+ * when its name, which its owner chose, would make another address of this: a URL takes the segment before `..` away.
+ */
 async function openFile({ bucket, name }: File): Promise<ReadableStream<Uint8Array> | null> {
-  const path = [bucket, ...name.split("/")].map(encodeURIComponent).join("/");
+  const segments = [bucket, ...name.split("/")];
+  if (segments.some((s) => s === "." || s === "..")) return null;
+  const path = segments.map(encodeURIComponent).join("/");
   const key = secretKey();
   const answer = await fetch(`${required("SUPABASE_URL")}/storage/v1/object/${path}`, {
     headers: { apikey: key, authorization: `Bearer ${key}` },
