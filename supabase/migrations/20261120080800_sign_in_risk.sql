@@ -435,8 +435,9 @@ comment on function private.apply_sign_in_risk(text[], jsonb[], text) is
 
 -- file: sql/functions/private/report_sign_in.sql
 -- Definer: people may not write the table. Touches the caller's own row only.
--- "It was me" is not taken from the session in question, nor from one that is itself under suspicion: a thief would say so too;
--- a token without a session cannot say from where it speaks.
+-- A thief answers too. So "it was me" is taken only from a session that was there before the sign-in: one that came later may be his
+-- second, which his first made look ordinary. A session under suspicion vouches for nothing, and disowns nothing that came before it;
+-- a token without a session cannot say from where it speaks, so it vouches for nothing either.
 create or replace function private.report_sign_in(p_id bigint, p_was_me boolean)
 returns public.login_events
 language plpgsql
@@ -445,9 +446,11 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_caller uuid := private.require_user();
+  v_caller uuid := private.require_session();
   v_session text := auth.jwt() ->> 'session_id';
   v_row public.login_events;
+  v_since timestamptz;
+  v_is_suspect boolean;
 begin
   if p_was_me is null then
     raise sqlstate 'PT422' using
@@ -458,13 +461,18 @@ begin
     raise sqlstate 'PT404' using
       message = 'You have no such sign-in.', detail = 'SIGN_IN_NOT_FOUND', hint = 'my_sign_ins() lists yours.';
   end if;
-  if p_was_me and (v_session is null or v_row.session_id::text = v_session or exists (
-    select from public.login_events as e
-    where e.user_id = v_caller and e.session_id::text = v_session and e.alarmed and e.confirmed is not true
-  )) then
+  select e.at, e.alarmed and e.confirmed is not true into v_since, v_is_suspect
+  from public.login_events as e
+  where e.user_id = v_caller and e.session_id::text = v_session;
+  if not found then -- begun before sign-ins were noted
+    select s.created_at, false into v_since, v_is_suspect from auth.sessions as s where s.user_id = v_caller and s.id::text = v_session;
+  end if;
+  if p_was_me and (v_since is null or v_is_suspect or v_row.succeeded and v_since >= v_row.at)
+    or not p_was_me and v_is_suspect and v_row.at < v_since
+  then
     raise sqlstate 'PT403' using
       message = 'This session cannot vouch for this sign-in.', detail = 'SESSION_UNDER_SUSPICION',
-      hint = 'Answer from a session that was there before.';
+      hint = 'Answer from a session that was there before, and raised no alarm.';
   end if;
 
   update public.login_events as e set confirmed = p_was_me, confirmed_at = now() where e.id = p_id returning * into v_row;
@@ -590,7 +598,7 @@ set search_path = ''
 return private.report_sign_in(p_id, p_was_me);
 
 comment on function public.report_sign_in(bigint, boolean) is
-  E'Was it me?\n\nThe owner''s word on one of their sign-ins; it may be changed. What was not me is no part of the past that later ones are compared with. Refusals: SIGN_IN_NOT_FOUND, SESSION_UNDER_SUSPICION, ANSWER_MISSING, NOT_SIGNED_IN.';
+  E'Was it me?\n\nThe owner''s word on one of their sign-ins; it may be changed. What was not me is no part of the past that later ones are compared with. Refusals: SIGN_IN_NOT_FOUND, SESSION_UNDER_SUSPICION, ANSWER_MISSING, SESSION_REQUIRED, NOT_SIGNED_IN.';
 grant execute on function public.report_sign_in(bigint, boolean) to authenticated;
 -- end file
 

@@ -403,13 +403,16 @@ def test_holders_of_users_read_see_all_but_list_their_own(
 
 @pytest.mark.parametrize("was_me", [True, False])
 def test_the_owners_word_is_the_truth(db: Connection, rider: UUID, was_me: bool) -> None:
-    event, _ = sign_in(db, rider)
+    _, before = sign_in(db, rider, hours=1)
     model = Worker(db, {"signin": "1"})
+    model.commit(model.claim_one(), output=output(0.01))
+    event, _ = sign_in(db, rider)
     model.commit(model.claim_one(), output=output(0.9))
-    with as_user(db, rider, session_id=str(uuid.uuid4())):
+    with as_user(db, rider, session_id=str(before)):
         db.execute("select public.report_sign_in(%s, %s)", [event, not was_me])
         db.execute("select public.report_sign_in(%s, %s)", [event, was_me])
-    assert events(db, rider, "confirmed, confirmed_at is not null") == [(was_me, True)]
+    found = events(db, rider, "confirmed, confirmed_at is not null")
+    assert found == [(None, False), (was_me, True)]
     outcome = db.execute(
         "select owner_id, truth, predicted ->> 'risk', prediction_id is not null"
         " from public.prediction_outcomes where prediction = 'sign_in_risk' and row_key = %s",
@@ -444,6 +447,36 @@ def test_a_thief_does_not_vouch_for_himself(db: Connection, rider: UUID) -> None
     assert events(db, rider, "confirmed") == [(None,), (None,)]
 
 
+def answer(db: Connection, user: UUID, session: UUID, event: int, was_me: bool) -> None:
+    with as_user(db, user, session_id=str(session)):
+        db.execute("select public.report_sign_in(%s, %s)", [event, was_me])
+
+
+def test_the_thiefs_second_sign_in_does_not_vouch_for_the_first(
+    db: Connection, rider: UUID
+) -> None:
+    """The first taught that his place and device are known, so the second raises no alarm."""
+    _, home = sign_in(db, rider, HOME, hours=9)
+    event, _ = sign_in(db, rider, FAR, hours=2)
+    _, second = sign_in(db, rider, FAR, hours=1)
+    db.execute("update public.login_events set alarmed = true where id = %s", [event])
+    with refused(db, "PT403", "SESSION_UNDER_SUSPICION"):
+        answer(db, rider, second, event, was_me=True)
+    answer(db, rider, home, event, was_me=True)
+
+
+def test_a_suspect_session_does_not_disown_the_owners_past(db: Connection, rider: UUID) -> None:
+    """With that gone, the thief's would be the only place and device that are known."""
+    owners, _ = sign_in(db, rider, HOME, hours=9)
+    event, thief = sign_in(db, rider, FAR, hours=2)
+    later, _ = sign_in(db, rider, HOME, hours=1)
+    db.execute("update public.login_events set alarmed = true where id = %s", [event])
+    with refused(db, "PT403", "SESSION_UNDER_SUSPICION"):
+        answer(db, rider, thief, owners, was_me=False)
+    answer(db, rider, thief, later, was_me=False)  # as an owner on a journey would
+    answer(db, rider, thief, event, was_me=False)
+
+
 def test_nobody_writes_a_risk(db: Connection, rider: UUID) -> None:
     sign_in(db, rider)
     for statement in (
@@ -463,12 +496,15 @@ def test_nobody_writes_a_risk(db: Connection, rider: UUID) -> None:
 
 
 def test_quality_is_a_query(db: Connection, rider: UUID, other: UUID) -> None:
+    _, before = sign_in(db, rider, hours=1)
+    model = Worker(db, {"signin": "1"})
+    model.commit(model.claim_one(), output=output(0.01))
     for was_me, risk in ((True, 0.9), (False, 0.9), (False, 0.9), (False, 0.01), (None, 0.9)):
         event, _ = sign_in(db, rider)
         model = Worker(db, {"signin": "1"})
         model.commit(model.claim_one(), output=output(risk))
         if was_me is not None:
-            with as_user(db, rider, session_id=str(uuid.uuid4())):
+            with as_user(db, rider, session_id=str(before)):
                 db.execute("select public.report_sign_in(%s, %s)", [event, was_me])
     with as_user(db, rider), refused(db, "PT403", "PERMISSION_DENIED"):
         db.execute("select public.sign_in_quality()")
