@@ -1009,7 +1009,7 @@ grant execute on function private.request_export() to authenticated;
 -- end file
 
 -- file: sql/functions/private/export_page.sql
--- Definer: as request_export. The export must be the caller's own and of this day, the table an exported one.
+-- Definer: as request_export, and as that not for API keys. The export must be the caller's own and of this day, the table an exported one.
 create or replace function private.export_page(p_export_id uuid, p_table text, p_after jsonb)
 returns jsonb
 language plpgsql
@@ -1018,7 +1018,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_user uuid := private.require_user();
+  v_user uuid := private.require_session();
   v_declared private.personal_data;
 begin
   if not exists (
@@ -1334,7 +1334,7 @@ set search_path = ''
 return private.export_page(p_export_id, p_table, p_after);
 
 comment on function public.export_page(uuid, text, jsonb) is
-  E'More rows of my export\n\nThe rows of p_table behind the row p_after, the last one I have; an empty list is the end. Refusals: EXPORT_NOT_FOUND, EXPORT_PAGE_UNKNOWN, NOT_SIGNED_IN.';
+  E'More rows of my export\n\nThe rows of p_table behind the row p_after, the last one I have; an empty list is the end. Refusals: EXPORT_NOT_FOUND, EXPORT_PAGE_UNKNOWN, SESSION_REQUIRED, NOT_SIGNED_IN.';
 grant execute on function public.export_page(uuid, text, jsonb) to authenticated;
 -- end file
 

@@ -1,4 +1,4 @@
--- Definer: as request_export. The export must be the caller's own and of this day, the table an exported one.
+-- Definer: as request_export, and as that not for API keys. The export must be the caller's own and of this day, the table an exported one.
 create or replace function private.export_page(p_export_id uuid, p_table text, p_after jsonb)
 returns jsonb
 language plpgsql
@@ -7,7 +7,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_user uuid := private.require_user();
+  v_user uuid := private.require_session();
   v_declared private.personal_data;
 begin
   if not exists (
