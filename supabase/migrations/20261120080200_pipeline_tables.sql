@@ -22,6 +22,7 @@ create table ml.models (
   breaker_until timestamptz,
   breaker_since timestamptz,
   breaker_reason text,
+  is_open boolean not null default false,
   constraint models_place_check check ((protocol is null) = (url is null))
 );
 
@@ -37,6 +38,7 @@ comment on column ml.models.options is 'What the protocol needs besides; see doc
 comment on column ml.models.version is 'Version of the model at url, for its receipts; a server that names one itself wins.';
 comment on column ml.models.breaker_until is 'The provider is away: nothing of this model is claimed before this moment.';
 comment on column ml.models.breaker_since is 'First fault of the provider in a row without a minute between them.';
+comment on column ml.models.is_open is 'People may ask it themselves, by the edge function predict. Never for what judges people: who may try at will learns to pass.';
 
 create table ml.attachments (
   id smallint generated always as identity constraint attachments_pkey primary key,

@@ -519,7 +519,7 @@ grant execute on function public.advance_pickup(uuid, public.pickup_status) to s
 create trigger _100_guard_status before update on public.pickup_requests
 for each row execute function private.tg_pickup_requests__guard_status();
 
-insert into ml.models (name, batch_size, timeout_ms) values ('eta', 256, 5000);
+insert into ml.models (name, batch_size, timeout_ms, is_open) values ('eta', 256, 5000, true);
 
 select ml.attach(
   p_name => 'pickup_eta',

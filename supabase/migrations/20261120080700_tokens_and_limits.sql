@@ -78,7 +78,8 @@ insert into private.rate_limits (name, caller, for_reads, path, capacity, refill
 ('user_writes', 'authenticated', false, null, 1000, 100),
 ('api_key_reads', 'api_key', true, null, 1000, 200),
 ('api_key_writes', 'api_key', false, null, 1000, 100),
-('create_api_key', 'authenticated', false, '/rpc/create_api_key', 20, 0.1);
+('create_api_key', 'authenticated', false, '/rpc/create_api_key', 20, 0.1),
+('predict', 'authenticated', false, '/rpc/may_predict', 100, 10);
 
 -- Unlogged: what a crash forgets is that somebody asked a moment ago.
 create unlogged table private.rate_buckets (
@@ -864,6 +865,43 @@ end;
 comment on function public.rate_limits() is
   E'Rate limits\n\nWhom each limits, at what, the burst and the refill. For holders of limits.write. Refusals: PERMISSION_DENIED, NOT_SIGNED_IN.';
 grant execute on function public.rate_limits() to authenticated, service_role;
+-- end file
+
+-- file: sql/functions/private/may_predict.sql
+-- Definer: reads ml.models, which no API role may. Volatile, so that it is counted as a write is, exactly: each call stands for work of
+-- a model. Whether a model is there is not told of those that are not open.
+create or replace function private.may_predict(p_model text)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.require_user();
+  if not exists (select from ml.models as m where m.name = p_model and m.is_open) then
+    raise sqlstate 'PT404' using
+      message = 'There is no such model to ask.', detail = 'UNKNOWN_MODEL', hint = 'Models are asked directly where ml.models.is_open says so.';
+  end if;
+end
+$$;
+
+comment on function private.may_predict(text) is 'Refuses a caller who may not ask this model directly.';
+grant execute on function private.may_predict(text) to authenticated;
+-- end file
+
+-- file: sql/functions/public/may_predict.sql
+create or replace function public.may_predict(p_model text)
+returns void
+language sql
+volatile
+security invoker
+set search_path = ''
+return private.may_predict(p_model);
+
+comment on function public.may_predict(text) is
+  E'May I ask this model?\n\nAnswers nothing, or refuses; the edge function predict asks it for each of its calls. Refusals: UNKNOWN_MODEL, NOT_SIGNED_IN, RATE_LIMITED.';
+grant execute on function public.may_predict(text) to authenticated;
 -- end file
 
 -- file: sql/functions/private/set_rate_limit.sql

@@ -12,15 +12,41 @@ import pytest
 from aiohttp import web
 
 from tests.e2e.riders import invoke, new_rider, stopped
+from tests.waiting import execute
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from rowcast.stack.stack import Stack
 
 pytestmark = pytest.mark.anyio
 
 ONE = {"model": "echo", "inputs": [{"x": 1}]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def echo(stack: Stack) -> Iterator[None]:
+    """A model that people may ask."""
+    url = stack.status().db_url
+    execute(url, "insert into ml.models (name, is_open) values ('echo', true)")
+    yield
+    execute(url, "delete from ml.models where name = 'echo'")
+
+
+async def test_a_model_that_is_not_open_answers_nobody(stack: Stack) -> None:
+    """Whoever may ask the one that judges sign-ins tries disguises until one passes."""
+    async with new_rider(stack) as rider:
+        answer = await invoke(stack, rider.token, {"model": "signin", "inputs": [{}]})
+        assert (answer.status_code, answer.json()["details"]) == (404, "UNKNOWN_MODEL")
+
+
+async def test_who_is_banned_is_not_answered(stack: Stack) -> None:
+    """Auth knows the token's person and session still; the ban says no."""
+    ban = "update auth.users set banned_until = now() + interval '1 day' where id = '{}'"
+    async with new_rider(stack) as rider:
+        execute(stack.status().db_url, ban.format(rider.id))
+        answer = await invoke(stack, rider.token, ONE)
+        assert answer.status_code == 401, answer.text
 
 
 async def test_the_edge_function_answers_users_and_refuses_others(stack: Stack) -> None:

@@ -1,7 +1,8 @@
 // POST /functions/v1/predict: a signed-in user asks a model directly. Nothing is stored.
-// The user's token is verified by Auth; the secret key, which the user never sees, opens the service.
+// The user's token is verified by Auth. The database is asked as the user whether this model is open to people, which also
+// holds them to their session and to their rate limit. The secret key, which the user never sees, opens the service.
 
-import { bearer, required, verifyUser } from "../_shared/auth.ts";
+import { asCaller, bearer, required, rpc, verifyUser } from "../_shared/auth.ts";
 import { isObject, json, post, Problem, readJson } from "../_shared/http.ts";
 
 const MAX_BODY_BYTES = 65_536;
@@ -58,8 +59,10 @@ function failed(status: number, details: unknown, requestId: string): Problem {
 }
 
 Deno.serve(post(async (request, requestId) => {
-  await verifyUser(bearer(request));
+  const token = bearer(request);
+  await verifyUser(token);
   const { model, inputs } = validate(await readJson(request, MAX_BODY_BYTES));
+  await rpc(asCaller(token), "may_predict", { p_model: model });
   const { status, body } = await askService(model, inputs, requestId);
   if (status === 200) return json(body, 200, requestId);
   // What the user did wrong is passed on.
