@@ -346,6 +346,35 @@ comment on function private.take_read_token(text, text, integer, double precisio
   'Takes one token from a caller''s bucket in this database session; gives 0, or the seconds until there is one.';
 -- end file
 
+-- file: sql/functions/private/plain_path.sql
+-- PostgREST finds /rpc/%73ync_profile too, and gives the path as it came; a limit must know it under its one name. Bytes that are no text
+-- name nothing there either, and stay as they are.
+create or replace function private.plain_path(p_path text)
+returns text
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+begin
+  if strpos(p_path, '%') = 0 then
+    return p_path;
+  end if;
+  return (
+    select convert_from(
+      string_agg(case when m.part[1] ~ '^%..' then decode(substr(m.part[1], 2), 'hex') else convert_to(m.part[1], 'UTF8') end, '' order by m.n),
+      'UTF8'
+    )
+    from regexp_matches(p_path, '%[0-9A-Fa-f]{2}|[^%]+|%', 'g') with ordinality as m (part, n)
+  );
+exception when character_not_in_repertoire then
+  return p_path;
+end
+$$;
+
+comment on function private.plain_path(text) is 'A request''s path without percent-encoding.';
+-- end file
+
 -- file: sql/functions/private/charge.sql
 -- Definer: reads limits and writes buckets. Called by private.before_request() only.
 -- PostgREST runs reads in READ ONLY transactions, which can write no table: their buckets are kept in settings of the database session.
@@ -357,7 +386,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_path constant text := coalesce(current_setting('request.path', true), '');
+  v_path constant text := private.plain_path(coalesce(current_setting('request.path', true), ''));
   v_reads constant boolean := current_setting('transaction_read_only')::boolean;
   v_limit private.rate_limits;
   v_wait double precision;

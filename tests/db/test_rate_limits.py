@@ -166,6 +166,23 @@ def test_all_keys_of_a_person_share_one_bucket(db: Connection, rider: UUID) -> N
         ask(db, headers={"x-api-key": keys[2]})
 
 
+@pytest.mark.parametrize(
+    ("path", "plain"),
+    [
+        ("/rpc/me", "/rpc/me"),
+        ("/rpc/%6De%C3%bc", "/rpc/meü"),
+        ("/%2525%", "/%25%"),
+        ("/%", "/%"),
+        ("/%zz", "/%zz"),
+        ("/%ff", "/%ff"),
+        ("/a%00", "/a%00"),
+        ("", ""),
+    ],
+)
+def test_a_path_is_read_as_postgrest_reads_it(db: Connection, path: str, plain: str) -> None:
+    assert db.execute("select private.plain_path(%s)", [path]).fetchone() == (plain,)
+
+
 def test_a_path_has_a_limit_of_its_own_beside_the_general_one(db: Connection, rider: UUID) -> None:
     limit(db, 5)
     add_limit(db, 1, path="/rpc/dear")

@@ -213,6 +213,26 @@ def test_too_many_writes_are_answered_with_when_to_come_back(
     assert rest.post("/rpc/sync_profile", headers=bearer(alice)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        "/rpc/%73ync_profile",
+        "/rpc/sync%5fprofile",
+        "/%72pc/sync_profile",
+        "/rpc/sync_profile/",
+        "//rpc/sync_profile",
+    ],
+)
+def test_another_spelling_of_a_path_has_the_same_limit(
+    rest: httpx.Client, limit: Any, alice: Person, spelt: str
+) -> None:
+    limit("/rpc/sync_profile", 1, "authenticated", reads=False)
+    assert rest.post("/rpc/sync_profile", headers=bearer(alice), json={}).status_code == 200
+    url = httpx.URL(rest.base_url, raw_path=f"/rest/v1{spelt}".encode())
+    answer = rest.post(url, headers=bearer(alice), json={})
+    assert answer.status_code in (404, 405, 429), f"{spelt}: {answer.status_code} {answer.text}"
+
+
 def test_reads_are_bounded_for_each_database_session(
     rest: httpx.Client, limit: Any, alice: Person
 ) -> None:

@@ -8,7 +8,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_path constant text := coalesce(current_setting('request.path', true), '');
+  v_path constant text := private.plain_path(coalesce(current_setting('request.path', true), ''));
   v_reads constant boolean := current_setting('transaction_read_only')::boolean;
   v_limit private.rate_limits;
   v_wait double precision;
