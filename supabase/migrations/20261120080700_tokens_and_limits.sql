@@ -79,7 +79,14 @@ insert into private.rate_limits (name, caller, for_reads, path, capacity, refill
 ('api_key_reads', 'api_key', true, null, 1000, 200),
 ('api_key_writes', 'api_key', false, null, 1000, 100),
 ('create_api_key', 'authenticated', false, '/rpc/create_api_key', 20, 0.1),
-('predict', 'authenticated', false, '/rpc/may_predict', 100, 10);
+('predict', 'authenticated', false, '/rpc/may_predict', 100, 10),
+-- Each of these leaves a row for years, in the audit log or beside it: what a loop can pile up in a day is bounded here.
+('update_me', 'authenticated', false, '/rpc/update_me', 100, 0.1),
+('update_profile', 'authenticated', false, '/profiles', 100, 0.1),
+('request_pickup', 'authenticated', false, '/rpc/request_pickup', 1000, 1),
+('api_key_update_me', 'api_key', false, '/rpc/update_me', 100, 0.1),
+('api_key_update_profile', 'api_key', false, '/profiles', 100, 0.1),
+('api_key_request_pickup', 'api_key', false, '/rpc/request_pickup', 1000, 1);
 
 -- Unlogged: what a crash forgets is that somebody asked a moment ago.
 create unlogged table private.rate_buckets (
@@ -596,7 +603,9 @@ begin
   delete from auth.sessions as s
   where s.user_id = v_me and (p_keep_current is not true or s.id::text is distinct from v_session);
   get diagnostics v_ended = row_count;
-  perform private.note_event('sessions.ended', v_me, jsonb_build_object('sessions', v_ended));
+  if v_ended > 0 then
+    perform private.note_event('sessions.ended', v_me, jsonb_build_object('sessions', v_ended));
+  end if;
   return v_ended;
 end
 $$;

@@ -699,7 +699,11 @@ begin
       message = 'This account no longer exists.', detail = 'ACCOUNT_NOT_FOUND', hint = 'Sign in again.';
   end if;
   if v_is_new then
-    perform private.notify(v_user, 'account_deletion', jsonb_build_object('due_at', v_row.due_at));
+    -- Once for a day, however often it is taken back and asked for again.
+    perform private.notify(
+      v_user, 'account_deletion', jsonb_build_object('due_at', v_row.due_at),
+      p_key => 'account_deletion:' || (v_row.due_at at time zone 'UTC')::date
+    );
   end if;
   return v_row;
 end

@@ -313,6 +313,15 @@ def test_it_can_be_taken_back_and_asked_for_anew(db: Connection, person: Person)
         assert value(db, "select (public.request_deletion('now')).state") == "pending"
 
 
+def test_asking_over_and_over_fills_no_table(db: Connection, person: Person) -> None:
+    with as_user(db, person.id):
+        for _ in range(5):
+            db.execute("select public.request_deletion()")
+            db.execute("select public.cancel_deletion()")
+        told = "select count(*) from public.notifications where kind = 'account_deletion'"
+        assert value(db, told) == 1
+
+
 def test_refusals_of_a_request(db: Connection, person: Person) -> None:
     with as_user(db, person.id), refused(db, "PT422", "REASON_TOO_LONG"):
         db.execute("select public.request_deletion(%s)", ["x" * 501])

@@ -166,6 +166,15 @@ def test_all_keys_of_a_person_share_one_bucket(db: Connection, rider: UUID) -> N
         ask(db, headers={"x-api-key": keys[2]})
 
 
+@pytest.mark.parametrize("path", ["/rpc/update_me", "/profiles"])
+def test_a_loop_does_not_fill_the_audit_log(db: Connection, rider: UUID, path: str) -> None:
+    me = token_of(rider)
+    ask(db, me, 100, path=path)
+    with throttled(db):
+        ask(db, me, path=path)
+    ask(db, me, path="/rpc/hello")
+
+
 @pytest.mark.parametrize(
     ("path", "plain"),
     [

@@ -14,7 +14,9 @@ begin
   delete from auth.sessions as s
   where s.user_id = v_me and (p_keep_current is not true or s.id::text is distinct from v_session);
   get diagnostics v_ended = row_count;
-  perform private.note_event('sessions.ended', v_me, jsonb_build_object('sessions', v_ended));
+  if v_ended > 0 then
+    perform private.note_event('sessions.ended', v_me, jsonb_build_object('sessions', v_ended));
+  end if;
   return v_ended;
 end
 $$;
