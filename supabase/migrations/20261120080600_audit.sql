@@ -275,7 +275,14 @@ declare
   v_roles text;
 begin
   if v_headers is json object and not p_nameless then
-    v_request := left(v_headers::json ->> 'x-request-id', 200);
+    v_request := v_headers::json ->> 'x-request-id';
+    -- The caller writes it: no text, and no account's id, which would outlive the person. So short, it holds one at most.
+    if (v_request ~ '^[A-Za-z0-9._:=-]{1,64}$') is not true or exists (
+      select from auth.users as u
+      where u.id = substring(v_request from '[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}')::uuid
+    ) then
+      v_request := null;
+    end if;
   end if;
   if auth.jwt() ->> 'api_key_id' is not null then
     v_roles := 'api key';
@@ -600,7 +607,8 @@ comment on function private.maintain_audit(integer) is
 
 -- file: sql/functions/private/redact_audit.sql
 -- Called by what erases an account, in the transaction that does and after it, so that the entries of the erasure are among them.
--- The log is read from end to end. What the log notes of itself names nobody and is never blanked.
+-- The log is read from end to end. What the log notes of itself names nobody and is never blanked. Nor is an entry because its request's
+-- id names the person: callers choose that, and would blank their own deeds by erasing an account whose id they sent with each.
 create or replace function private.redact_audit(p_user_id uuid, p_traces text[] default '{}')
 returns bigint
 language plpgsql
@@ -634,7 +642,7 @@ begin
     where a.salt is not null and a.action not like 'audit.%' and (
       p_user_id in (a.actor_id, a.subject_id) or exists (
         select from unnest(v_traces) as t (trace)
-        where strpos(lower(concat_ws(' ', a.row_key, a.request_id, a.old_values, a.new_values)), t.trace) > 0
+        where strpos(lower(concat_ws(' ', a.row_key, a.old_values, a.new_values)), t.trace) > 0
       )
     )
     returning a.id, a.created_at

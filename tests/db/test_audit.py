@@ -620,6 +620,20 @@ def test_a_redacted_entry_still_says_what_was_done_by_whose_role(
     assert shown == [True] * 3
 
 
+def test_nobody_blanks_his_deeds_by_a_request_id_that_names_another(
+    db: Connection, rider: UUID
+) -> None:
+    """Sent with each act; then the account it names, a spare one, is erased."""
+    spare = make_user(db, "spare@example.com")
+    db.execute("select private.redact_audit(%s)", [spare])
+    phone = "41790000000"  # the spare account's, but only later
+    for sent in (str(spare), f"x-{str(spare).upper()}", "spare@example.com", phone, "req 1"):
+        rename(db, rider, f"after {sent[:9]}", sent)
+    ids = column(db, f"select request_id from {LOG} where action = 'update' order by id")
+    assert ids == [None, None, None, phone, None]
+    assert value(db, "select private.redact_audit(%s, %s)", [spare, [phone]]) == 0
+
+
 def test_a_redaction_names_nobody_even_when_the_person_asked_for_it(
     story: Connection, rider: UUID
 ) -> None:

@@ -22,7 +22,14 @@ declare
   v_roles text;
 begin
   if v_headers is json object and not p_nameless then
-    v_request := left(v_headers::json ->> 'x-request-id', 200);
+    v_request := v_headers::json ->> 'x-request-id';
+    -- The caller writes it: no text, and no account's id, which would outlive the person. So short, it holds one at most.
+    if (v_request ~ '^[A-Za-z0-9._:=-]{1,64}$') is not true or exists (
+      select from auth.users as u
+      where u.id = substring(v_request from '[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}')::uuid
+    ) then
+      v_request := null;
+    end if;
   end if;
   if auth.jwt() ->> 'api_key_id' is not null then
     v_roles := 'api key';
