@@ -272,8 +272,7 @@ begin
   perform pg_advisory_xact_lock(20261120, 3);
   if not exists (
     select from public.user_roles as ur
-    join auth.users as u on u.id = ur.user_id
-    where ur.role = 'admin' and ur.expires_at is null and (u.banned_until is null or u.banned_until < now())
+    where ur.role = 'admin' and ur.expires_at is null and private.account_is_live(ur.user_id)
   ) then
     raise sqlstate 'PT409' using
       message = 'The last admin cannot go.', detail = 'LAST_ADMIN', hint = 'Make somebody else admin first, without an end.';

@@ -353,7 +353,10 @@ begin
           hint = 'banned_until: a time before 2200, as in 2027-01-01T00:00:00Z, or null to lift the ban.';
       end if;
     end if;
-    update auth.users as u set banned_until = v_until where u.id = p_user_id;
+    update auth.users as u set banned_until = v_until where u.id = p_user_id and u.banned_until is distinct from v_until;
+    if found then
+      perform private.note_event('account.banned', p_user_id, jsonb_build_object('banned_until', v_until));
+    end if;
     if v_until is not null then
       delete from auth.sessions as s where s.user_id = p_user_id;
       if exists (select from public.user_roles as ur where ur.user_id = p_user_id and ur.role = 'admin') then

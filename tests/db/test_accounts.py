@@ -226,6 +226,34 @@ def test_a_ban_ends_the_sessions_and_is_lifted(db: Connection, admin: UUID, ann:
             )
 
 
+def test_bans_are_in_the_audit_log(db: Connection, admin: UUID, ann: UUID) -> None:
+    for until in ('"2100-01-01T00:00:00Z"', '"2100-01-01T00:00:00Z"', "null"):
+        with as_user(db, admin):
+            db.execute(
+                "select public.admin_update_user(%s, %s)", [ann, f'{{"banned_until": {until}}}']
+            )
+    noted = db.execute(
+        "select actor_id, subject_id, left(new_values ->> 'banned_until', 10)"
+        " from private.audit_log where action = 'account.banned' order by id"
+    ).fetchall()
+    assert noted == [(admin, ann, "2100-01-01"), (admin, ann, None)]
+
+
+def test_an_admin_whose_account_is_gone_is_no_last_admin(db: Connection, admin: UUID) -> None:
+    """Auth can delete softly: the row stays, with its roles."""
+    ghost = make_user(db)
+    role = "insert into public.user_roles (user_id, role) values (%s, 'admin')"
+    db.execute(role, [ghost])
+    db.execute("delete from public.user_roles where user_id not in (%s, %s)", [admin, ghost])
+    db.execute("update auth.users set deleted_at = now() where id = %s", [ghost])
+    for statement in (
+        "select private.check_erasable(%s)",
+        "delete from public.user_roles where user_id = %s",
+    ):
+        with refused(db, "PT409", "LAST_ADMIN"):
+            db.execute(statement, [admin])
+
+
 @pytest.mark.parametrize("until", ["2000-01-01", "infinity", "soon", "2300-01-01", ""])
 def test_a_ban_ends_in_the_future(db: Connection, admin: UUID, ann: UUID, until: str) -> None:
     with as_user(db, admin), refused(db, "PT422", "EXPIRY_OUT_OF_RANGE"):

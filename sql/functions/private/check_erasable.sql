@@ -11,9 +11,7 @@ begin
   if exists (select from public.user_roles as ur where ur.user_id = p_user_id and ur.role = 'admin' and ur.expires_at is null)
     and not exists (
       select from public.user_roles as ur
-      join auth.users as u on u.id = ur.user_id
-      where ur.user_id <> p_user_id and ur.role = 'admin' and ur.expires_at is null
-        and (u.banned_until is null or u.banned_until < now())
+      where ur.user_id <> p_user_id and ur.role = 'admin' and ur.expires_at is null and private.account_is_live(ur.user_id)
     )
   then
     raise sqlstate 'PT409' using
