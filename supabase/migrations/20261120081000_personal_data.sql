@@ -648,9 +648,7 @@ begin
   if exists (select from public.user_roles as ur where ur.user_id = p_user_id and ur.role = 'admin' and ur.expires_at is null)
     and not exists (
       select from public.user_roles as ur
-      join auth.users as u on u.id = ur.user_id
-      where ur.user_id <> p_user_id and ur.role = 'admin' and ur.expires_at is null
-        and (u.banned_until is null or u.banned_until < now())
+      where ur.user_id <> p_user_id and ur.role = 'admin' and ur.expires_at is null and private.account_is_live(ur.user_id)
     )
   then
     raise sqlstate 'PT409' using
@@ -1214,11 +1212,12 @@ grant execute on function private.import_account(jsonb) to service_role;
 -- end file
 
 -- file: sql/functions/private/may_delete_user.sql
--- Definer: reads who holds which permission.
+-- Definer: reads who holds which permission. Noted here, since what comes next is done by the service: who it was that erased. Not whom,
+-- which the erasure would blank, and the actor with it.
 create or replace function private.may_delete_user(p_user_id uuid)
 returns void
 language plpgsql
-stable
+volatile
 security definer
 set search_path = ''
 as $$
@@ -1231,6 +1230,7 @@ begin
     raise sqlstate 'PT404' using
       message = 'There is no such account.', detail = 'ACCOUNT_NOT_FOUND', hint = 'Check the id.';
   end if;
+  perform private.note_event('account.erasure');
 end
 $$;
 
@@ -1434,7 +1434,7 @@ grant execute on function public.note_deletion_failure(uuid, text) to service_ro
 create or replace function public.may_delete_user(p_user_id uuid)
 returns void
 language sql
-stable
+volatile
 security invoker
 set search_path = ''
 return private.may_delete_user(p_user_id);

@@ -313,6 +313,17 @@ def test_it_can_be_taken_back_and_asked_for_anew(db: Connection, person: Person)
         assert value(db, "select (public.request_deletion('now')).state") == "pending"
 
 
+def test_who_erased_somebody_stays_in_the_audit_log(db: Connection, person: Person) -> None:
+    """The rows are erased by the service, and what names the person is blanked."""
+    admin = make_person(db)
+    db.execute("insert into public.user_roles (user_id, role) values (%s, 'admin')", [admin.id])
+    with as_user(db, admin.id):
+        db.execute("select public.may_delete_user(%s)", [person.id])
+    erase(db, person)
+    noted = "select actor_id from private.audit_log where action = 'account.erasure'"
+    assert value(db, noted) == admin.id
+
+
 def test_asking_over_and_over_fills_no_table(db: Connection, person: Person) -> None:
     with as_user(db, person.id):
         for _ in range(5):

@@ -1,8 +1,9 @@
--- Definer: reads who holds which permission.
+-- Definer: reads who holds which permission. Noted here, since what comes next is done by the service: who it was that erased. Not whom,
+-- which the erasure would blank, and the actor with it.
 create or replace function private.may_delete_user(p_user_id uuid)
 returns void
 language plpgsql
-stable
+volatile
 security definer
 set search_path = ''
 as $$
@@ -15,6 +16,7 @@ begin
     raise sqlstate 'PT404' using
       message = 'There is no such account.', detail = 'ACCOUNT_NOT_FOUND', hint = 'Check the id.';
   end if;
+  perform private.note_event('account.erasure');
 end
 $$;
 

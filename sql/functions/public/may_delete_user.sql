@@ -1,7 +1,7 @@
 create or replace function public.may_delete_user(p_user_id uuid)
 returns void
 language sql
-stable
+volatile
 security invoker
 set search_path = ''
 return private.may_delete_user(p_user_id);
