@@ -303,6 +303,45 @@ $$;
 comment on function private.tg_user_roles__keep_an_admin() is 'Refuses that the last admin loses the role.';
 -- end file
 
+-- file: sql/functions/private/require_grantable.sql
+-- Definer: looks at the caller's own permissions. p_until is when the grant would end, NULL where a role is taken.
+create or replace function private.require_grantable(p_role text, p_until timestamptz)
+returns void
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_until timestamptz;
+begin
+  if not exists (select from public.app_roles as r where r.name = p_role) then
+    raise sqlstate 'PT404' using
+      message = 'There is no such role.', detail = 'ROLE_NOT_FOUND', hint = 'GET /app_roles lists them.';
+  end if;
+  if private.is_service() then
+    return;
+  end if;
+  select min(coalesce(mine.until, '-infinity')) into v_until
+  from public.role_permissions as rp
+  left join private.permissions_of(auth.uid()) as mine on mine.permission = rp.permission
+  where rp.role = p_role;
+  if v_until = '-infinity' then
+    raise sqlstate 'PT403' using
+      message = 'This role may do more than you.', detail = 'ABOVE_YOURSELF',
+      hint = 'A role is given and taken by somebody who holds all of its permissions.';
+  end if;
+  if p_until > v_until then
+    raise sqlstate 'PT403' using
+      message = 'You hold this right for a shorter time yourself.', detail = 'GRANT_OUTLASTS_YOURS',
+      hint = format('Set p_expires_at to %s at most.', to_char(v_until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'));
+  end if;
+end
+$$;
+
+comment on function private.require_grantable(text, timestamptz) is 'Refuses a role that is not there, may do more than the caller, or would outlast the caller''s own right.';
+-- end file
+
 -- file: sql/functions/private/set_role.sql
 -- Definer: no role of the API writes user_roles. Nobody gives away, or takes, what he does not hold himself, nor for longer than
 -- he holds it.
@@ -313,17 +352,11 @@ volatile
 security definer
 set search_path = ''
 as $$
-declare
-  v_until timestamptz;
 begin
   perform private.require_permission('roles.grant');
   -- Whoever takes the caller's own right at the same time comes before this, or after it.
   perform from public.user_roles as ur where ur.user_id in (auth.uid(), p_user_id) order by ur.user_id, ur.role for update;
   perform private.require_permission('roles.grant');
-  if not exists (select from public.app_roles as r where r.name = p_role) then
-    raise sqlstate 'PT404' using
-      message = 'There is no such role.', detail = 'ROLE_NOT_FOUND', hint = 'GET /app_roles lists them.';
-  end if;
   if not exists (select from auth.users as u where u.id = p_user_id) then
     raise sqlstate 'PT404' using
       message = 'There is no such account.', detail = 'ACCOUNT_NOT_FOUND', hint = 'list_users finds accounts.';
@@ -335,22 +368,7 @@ begin
   end if;
   perform private.require_not_above(p_user_id);
 
-  if not private.is_service() then
-    select min(coalesce(mine.until, '-infinity')) into v_until
-    from public.role_permissions as rp
-    left join private.permissions_of(auth.uid()) as mine on mine.permission = rp.permission
-    where rp.role = p_role;
-    if v_until = '-infinity' then
-      raise sqlstate 'PT403' using
-        message = 'This role may do more than you.', detail = 'ABOVE_YOURSELF',
-        hint = 'A role is given and taken by somebody who holds all of its permissions.';
-    end if;
-    if p_granted is not false and coalesce(p_expires_at, 'infinity') > v_until then
-      raise sqlstate 'PT403' using
-        message = 'You hold this right for a shorter time yourself.', detail = 'GRANT_OUTLASTS_YOURS',
-        hint = format('Set p_expires_at to %s at most.', to_char(v_until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'));
-    end if;
-  end if;
+  perform private.require_grantable(p_role, case when p_granted is not false then coalesce(p_expires_at, 'infinity') end);
 
   if p_granted is false then
     delete from public.user_roles as ur where ur.user_id = p_user_id and ur.role = p_role;

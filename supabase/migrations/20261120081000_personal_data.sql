@@ -1239,8 +1239,8 @@ grant execute on function private.may_delete_user(uuid) to authenticated;
 -- end file
 
 -- file: sql/functions/private/may_create_user.sql
--- Definer: reads who holds which permission.
-create or replace function private.may_create_user()
+-- Definer: reads who holds which permission. The role is asked for before there is an account, so that nothing has to be undone.
+create or replace function private.may_create_user(p_role text default null)
 returns void
 language plpgsql
 stable
@@ -1250,11 +1250,15 @@ as $$
 begin
   perform private.require_user();
   perform private.require_permission('users.write');
+  if p_role is not null then
+    perform private.require_permission('roles.grant');
+    perform private.require_grantable(p_role, 'infinity');
+  end if;
 end
 $$;
 
-comment on function private.may_create_user() is 'Refuses a caller who may not make accounts.';
-grant execute on function private.may_create_user() to authenticated;
+comment on function private.may_create_user(text) is 'Refuses a caller who may not make accounts, or not with this role.';
+grant execute on function private.may_create_user(text) to authenticated;
 -- end file
 
 -- file: sql/functions/public/check_erasable.sql
@@ -1445,17 +1449,17 @@ grant execute on function public.may_delete_user(uuid) to authenticated;
 -- end file
 
 -- file: sql/functions/public/may_create_user.sql
-create or replace function public.may_create_user()
+create or replace function public.may_create_user(p_role text default null)
 returns void
 language sql
 stable
 security invoker
 set search_path = ''
-return private.may_create_user();
+return private.may_create_user(p_role);
 
-comment on function public.may_create_user() is
-  E'May I make accounts?\n\nAnswers nothing, or refuses. Refusals: PERMISSION_DENIED, NOT_SIGNED_IN.';
-grant execute on function public.may_create_user() to authenticated;
+comment on function public.may_create_user(text) is
+  E'May I make accounts?\n\nAnswers nothing, or refuses; p_role: with that role at once. Refusals: PERMISSION_DENIED, ROLE_NOT_FOUND, ABOVE_YOURSELF, GRANT_OUTLASTS_YOURS, NOT_SIGNED_IN.';
+grant execute on function public.may_create_user(text) to authenticated;
 -- end file
 
 do $$

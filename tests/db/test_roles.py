@@ -269,3 +269,27 @@ def test_a_right_that_is_being_taken_gives_nothing_more(connect: Callable[[], Co
         late.result()
     assert caught.value.diag.message_detail == "PERMISSION_DENIED"
     assert value(watcher, "select array_agg(user_id) from public.user_roles") == [admin]
+
+
+def test_the_role_of_a_new_account_is_asked_for_before_it_is_made(db: Connection) -> None:
+    maker = make_user(db)
+    db.execute("insert into public.app_roles values ('maker', 'Makes accounts')")
+    db.execute(
+        "insert into public.role_permissions values"
+        " ('maker', 'users.write'), ('maker', 'roles.grant')"
+    )
+    db.execute("insert into public.user_roles (user_id, role) values (%s, 'maker')", [maker])
+    may = "select public.may_create_user(%s)"
+    with as_user(db, maker):
+        for role in (None, "maker"):
+            db.execute(may, [role])
+        with refused(db, "PT403", "ABOVE_YOURSELF"):
+            db.execute(may, ["admin"])
+        with refused(db, "PT404", "ROLE_NOT_FOUND"):
+            db.execute(may, ["no such role"])
+    db.execute(
+        "update public.user_roles set expires_at = now() + interval '1 day' where user_id = %s",
+        [maker],
+    )
+    with as_user(db, maker), refused(db, "PT403", "GRANT_OUTLASTS_YOURS"):
+        db.execute(may, ["maker"])

@@ -28,9 +28,13 @@ ONE = {"model": "echo", "inputs": [{"x": 1}]}
 def echo(stack: Stack) -> Iterator[None]:
     """A model that people may ask."""
     url = stack.status().db_url
-    execute(url, "insert into ml.models (name, is_open) values ('echo', true)")
+    execute(
+        url,
+        "insert into ml.models (name, is_open) values ('echo', true)"
+        " on conflict (name) do update set is_open = true",
+    )
     yield
-    execute(url, "delete from ml.models where name = 'echo'")
+    execute(url, "update ml.models set is_open = false where name = 'echo'")
 
 
 async def test_a_model_that_is_not_open_answers_nobody(stack: Stack) -> None:

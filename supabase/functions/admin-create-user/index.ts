@@ -1,6 +1,7 @@
 // POST /functions/v1/admin-create-user: a holder of users.write makes an account for somebody.
 // With a password the account can be used at once; without one its owner is invited by e-mail. A role is granted as the
-// caller, so by the same rules as set_role; if it is refused, there is no account either.
+// caller, so by the same rules as set_role, and asked for before there is an account. Nothing is ever undone by erasing: an
+// invitation may have reached an account that was there, invited and not yet confirmed.
 
 import { asCaller, asService, bearer, rpc, verifyUser } from "../_shared/auth.ts";
 import { isObject, json, post, Problem, readJson } from "../_shared/http.ts";
@@ -59,15 +60,8 @@ Deno.serve(post(async (request, requestId) => {
   const caller = asCaller(token);
   await rpc(caller, "may_create_user", {});
   const wanted = validate(await readJson(request, MAX_BODY_BYTES));
+  if (wanted.role !== undefined) await rpc(caller, "may_create_user", { p_role: wanted.role });
   const id = await createAccount(wanted);
-  let roles: unknown = [];
-  if (wanted.role !== undefined) {
-    try {
-      roles = await rpc(caller, "set_role", { p_user_id: id, p_role: wanted.role });
-    } catch (error) {
-      await rpc(asService(), "erase_user", { p_user_id: id });
-      throw error;
-    }
-  }
+  const roles = wanted.role === undefined ? [] : await rpc(caller, "set_role", { p_user_id: id, p_role: wanted.role });
   return json({ id, email: wanted.email, roles, invited: wanted.password === undefined }, 201, requestId);
 }));
