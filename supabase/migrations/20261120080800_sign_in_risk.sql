@@ -98,14 +98,15 @@ end
 $$;
 
 -- file: sql/policies/login_events.sql
--- People read their own; holders of users.read see all. Written by triggers, the hook and the pipeline only.
+-- People read their own; holders of users.read ask user_sign_ins: with "or has a permission" here, everybody's would be looked through for
+-- each. Written by triggers, the hook and the pipeline only.
 revoke all on public.login_events from anon, authenticated, service_role;
 grant select on public.login_events to authenticated, service_role;
 
 drop policy if exists "people read their own sign-ins" on public.login_events;
 create policy "people read their own sign-ins" on public.login_events
 for select to authenticated
-using (user_id = (select auth.uid()) or (select private.has_permission('users.read')));
+using (user_id = (select auth.uid()));
 -- end file
 
 -- file: sql/functions/private/coarse_degrees.sql
@@ -560,6 +561,49 @@ as $$
 $$;
 
 comment on function private.forget_sign_ins() is 'Deletes sign-ins that are past their keep; returns how many.';
+-- end file
+
+-- file: sql/functions/private/user_sign_ins.sql
+-- Definer: the table shows everybody their own alone. For holders of users.read.
+create or replace function private.user_sign_ins(p_user_id uuid, p_limit integer)
+returns setof public.login_events
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  perform private.require_permission('users.read');
+  if p_limit is null or p_limit not between 1 and 500 then
+    raise sqlstate 'PT422' using
+      message = 'p_limit takes 1 to 500.', detail = 'LIMIT_OUT_OF_RANGE', hint = 'Ask for fewer.';
+  end if;
+  return query
+  select e.* from public.login_events as e
+  where e.user_id = p_user_id
+  order by e.at desc, e.id desc
+  limit p_limit;
+end
+$$;
+
+comment on function private.user_sign_ins(uuid, integer) is 'Somebody''s sign-ins, newest first.';
+grant execute on function private.user_sign_ins(uuid, integer) to authenticated, service_role;
+-- end file
+
+-- file: sql/functions/public/user_sign_ins.sql
+create or replace function public.user_sign_ins(p_user_id uuid, p_limit integer default 50)
+returns setof public.login_events
+language sql
+stable
+security invoker
+set search_path = ''
+begin atomic
+  select * from private.user_sign_ins(p_user_id, p_limit);
+end;
+
+comment on function public.user_sign_ins(uuid, integer) is
+  E'Somebody''s sign-ins, newest first\n\nAs my_sign_ins, for holders of users.read. Refusals: LIMIT_OUT_OF_RANGE, PERMISSION_DENIED, NOT_SIGNED_IN.';
+grant execute on function public.user_sign_ins(uuid, integer) to authenticated, service_role;
 -- end file
 
 -- file: sql/functions/public/my_sign_ins.sql

@@ -391,14 +391,26 @@ def test_my_sign_ins_are_mine_newest_first(db: Connection, rider: UUID, other: U
                 db.execute("select from public.my_sign_ins(%s)", [limit])
 
 
-def test_holders_of_users_read_see_all_but_list_their_own(
-    db: Connection, rider: UUID, other: UUID
-) -> None:
-    sign_in(db, rider)
+def test_holders_of_users_read_ask_for_a_persons(db: Connection, rider: UUID, other: UUID) -> None:
+    event, _ = sign_in(db, rider)
+    sign_in(db, other)
+    ask = "select id from public.user_sign_ins(%s)"
+    with as_user(db, other), refused(db, "PT403", "PERMISSION_DENIED"):
+        db.execute(ask, [rider])
     db.execute("insert into public.user_roles (user_id, role) values (%s, 'support')", [other])
     with as_user(db, other):
+        assert db.execute(ask, [rider]).fetchall() == [(event,)]
         assert len(db.execute("select from public.login_events").fetchall()) == 1
-        assert db.execute("select from public.my_sign_ins()").fetchall() == []
+        with refused(db, "PT422", "LIMIT_OUT_OF_RANGE"):
+            db.execute("select public.user_sign_ins(%s, 501)", [rider])
+
+
+def test_nobody_has_everybodys_sign_ins_looked_through(db: Connection, rider: UUID) -> None:
+    """A list that names no owner would read the whole table, were there an OR in its policy."""
+    db.execute("set local enable_seqscan = off")
+    with as_user(db, rider):
+        plan = db.execute("explain select * from public.login_events").fetchall()
+    assert "Index Cond: (user_id =" in str(plan)
 
 
 @pytest.mark.parametrize("was_me", [True, False])
