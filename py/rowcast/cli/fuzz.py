@@ -126,7 +126,7 @@ def _show(report: Report) -> None:
         ("Read the victim's rows, as they may", sorted({" ".join(e) for e in report.entitled})),
         ("Not there, so not tested as", report.without),
         ("Never answered 2xx, so nothing was tested behind", report.untested),
-        ("PostgREST's own server errors", [f"{n} of {k}" for k, n in report.accepted.items()]),
+        ("PostgREST's own server errors", [f"{n}: {why}" for why, n in report.accepted.items()]),
     ):
         if names:
             out.print(f"{title}: {escape(', '.join(names))}", soft_wrap=True)

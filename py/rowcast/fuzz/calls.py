@@ -114,24 +114,83 @@ def to_table(
     return call()
 
 
-def to_function(function: Resource, pool: nasty.Pool) -> Any:
-    """A strategy of requests to a function, by GET and by POST."""
+def to_function(
+    function: Resource, pool: nasty.Pool, known: Sequence[Mapping[str, Any]] = ()
+) -> Any:
+    """A strategy of requests to a function, by GET and by POST; `known` are arguments that work."""
+    meant = [_good_object(function.fields, pool)]
+    if known:
+        as_it_is = st.sampled_from(known).map(dict)
+        changed = as_it_is.flatmap(lambda call: _one_changed(call, function, pool))
+        meant = [as_it_is, *meant, changed]
 
     @st.composite
     def call(draw: st.DrawFn) -> Call:
-        if draw(st.booleans()):  # a call as it is meant, so that the function's own code is reached
-            body = json.dumps(draw(_good_object(function.fields, pool))).encode()
+        # A call as it is meant, so that the function's own code is reached. Hypothesis begins with
+        # the simplest choices: no run is so short that it would not make the first known call.
+        if not draw(st.booleans()):
+            arguments = draw(st.one_of(meant))
+            if draw(st.integers(0, 3)) == 3:
+                return Call("GET", function.path, _as_query(arguments))
+            body = json.dumps(arguments).encode()
             return Call("POST", function.path, (), (("Content-Type", "application/json"),), body)
         arguments = draw(_object(function.fields, pool))
         headers = draw(_headers())
         query = draw(st.sampled_from(((), (("select", "*"),), (("limit", "1"),))))
         if draw(st.booleans()):
-            pairs = tuple((name, _plain(value)[:_LONGEST]) for name, value in arguments.items())
-            return Call("GET", function.path, pairs + query, headers)
+            return Call("GET", function.path, _as_query(arguments) + query, headers)
         kind, body = draw(_encoded(arguments))
         return Call("POST", function.path, query, (*headers, ("Content-Type", kind)), body)
 
     return call()
+
+
+def _as_query(arguments: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Arguments as they stand in a query; a list as Postgres writes it."""
+    return tuple(
+        (name, _plain(_literal(value) if isinstance(value, list) else value)[:_LONGEST])
+        for name, value in arguments.items()
+    )
+
+
+def _literal(value: Sequence[Any]) -> str:
+    return "{" + ",".join(_plain(part) for part in value) + "}"
+
+
+def _one_changed(
+    arguments: Mapping[str, Any], function: Resource, pool: nasty.Pool
+) -> st.SearchStrategy[dict[str, Any]]:
+    """Arguments that work but for one of them, or for one place within it."""
+
+    @st.composite
+    def draw_one(draw: st.DrawFn) -> dict[str, Any]:
+        field = draw(st.sampled_from(function.fields or (None,)))
+        if field is None:
+            return dict(arguments)
+        old = arguments.get(field.name)
+        if isinstance(old, dict | list) and draw(st.integers(0, 3)) > 0:
+            return {**arguments, field.name: draw(_changed_within(old))}
+        return {**arguments, field.name: draw(nasty.value(field, pool))}
+
+    return draw_one()
+
+
+def _changed_within(value: Any) -> st.SearchStrategy[Any]:
+    """A document with one place replaced or left out."""
+
+    @st.composite
+    def draw_one(draw: st.DrawFn) -> Any:
+        if not isinstance(value, dict | list) or not value or draw(st.integers(0, 4)) == 4:
+            return draw(nasty.ANYTHING)
+        if isinstance(value, list):
+            place = draw(st.integers(0, len(value) - 1))
+            return [*value[:place], draw(_changed_within(value[place])), *value[place + 1 :]]
+        name = draw(st.sampled_from(sorted(value)))
+        if draw(st.integers(0, 4)) == 4:
+            return {key: content for key, content in value.items() if key != name}
+        return {**value, name: draw(_changed_within(value[name]))}
+
+    return draw_one()
 
 
 def _plain(value: Any) -> str:

@@ -1,6 +1,6 @@
 """What an answer must never be. Each finding names the rule that was broken.
 
-- `status`: a 5xx. PostgREST's own are listed in ACCEPTED, each with its reason.
+- `status`: a 5xx, unless it is one of ACCEPTED and its request has the shape that is known for it.
 - `leak`: the victim's marker, or the id of a row of the victim's that no request ever sends.
 - `schema`: an error tells of what is not the API: see `_TELLING`, and names that only schemas
   `private` and `ml` hold, in the quotes in which Postgres names things.
@@ -13,21 +13,57 @@ import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx
 
     from rowcast.fuzz.calls import Call
     from rowcast.fuzz.people import Person, Victim
 
-# Faults of PostgREST that no SQL can prevent, by the code in the answer, or its text without one.
-ACCEPTED = {
-    "57014": "the statement ran into the role's own time limit, which is what stops it",
-    "54001": "JSON nested deeper than Postgres's stack: 413 from PostgREST 12, 500 from others",
-    # What its web server says when PostgREST 12 itself fails; an error of the database has a code.
-    # Known: a form that is not UTF-8; DELETE with offset and an order by another table.
-    "Something went wrong": "PostgREST failed by itself",
-}
+
+def _is_deep(call: Call) -> bool:
+    body = call.body or b""
+    return b"[" * 1000 in body or body.count(b'{"') > 1000
+
+
+def _has_pattern(call: Call) -> bool:
+    return any(re.search(r"\bi?match(?:\(\w+\))?\.", part) for pair in call.query for part in pair)
+
+
+def _is_broken_form(call: Call) -> bool:
+    try:
+        unquote_to_bytes(call.body or b"").decode()
+    except UnicodeDecodeError:
+        return ("Content-Type", "application/x-www-form-urlencoded") in call.headers
+    return False
+
+
+def _cuts_by_another_table(call: Call) -> bool:
+    names = {name for name, _ in call.query}
+    by_another = any(name == "order" and "(" in text for name, text in call.query)
+    return call.method in {"PATCH", "DELETE"} and bool(names & {"limit", "offset"}) and by_another
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A server error of PostgREST's own: its code, or its text, and the requests that it is for."""
+
+    code: str
+    why: str
+    fits: Callable[[Call], bool]
+
+
+# What no SQL can prevent. Any other server error is a finding, and so are these for other requests.
+ACCEPTED = (
+    Fault("57014", "a regular expression ran into the role's time limit", _has_pattern),
+    Fault("57014", "deeply nested JSON ran into the role's time limit", _is_deep),
+    Fault("54001", "JSON deeper than Postgres's stack; PostgREST 12 says 413", _is_deep),
+    Fault("Something went wrong", "a form that is not UTF-8", _is_broken_form),
+    Fault("Something went wrong", "a write cut by another table's order", _cuts_by_another_table),
+)
 
 # An answer may say: names of the API's own tables, columns, functions and constraints, types and
 # operators of Postgres, and what the client sent. It may not say any of these:
@@ -76,13 +112,21 @@ def code_of(text: str) -> str:
     return str(content.get("code", "")) if isinstance(content, dict) else ""
 
 
+def accepted(call: Call, answer: httpx.Response) -> str | None:
+    """Why this server error is PostgREST's own; None where it is a defect."""
+    said = code_of(answer.text) or answer.text
+    for fault in ACCEPTED:
+        if answer.status_code == 500 and said == fault.code and fault.fits(call):
+            return fault.why
+    return None
+
+
 def _status(call: Call, answer: httpx.Response, text: str) -> Finding | None:
-    if answer.status_code < 500:
+    if answer.status_code < 500 or accepted(call, answer):
         return None
-    code = code_of(text) or text[:60] or "without a body"
-    if code in ACCEPTED or (call.method == "HEAD" and not text):
-        return None  # GET says what HEAD cannot
-    return Finding("status", f"{answer.status_code} {code}")
+    return Finding(
+        "status", f"{answer.status_code} {code_of(text) or text[:60] or 'without a body'}"
+    )
 
 
 def _leak(text: str, victim: Victim) -> Finding | None:

@@ -13,9 +13,9 @@ import psycopg
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import HypothesisException, HypothesisWarning
 
-from rowcast.fuzz import people
+from rowcast.fuzz import known, people
 from rowcast.fuzz.calls import Call, to_function, to_table
-from rowcast.fuzz.oracles import ACCEPTED, Finding, code_of, judge
+from rowcast.fuzz.oracles import Finding, accepted, code_of, judge
 from rowcast.fuzz.people import Person, Site, Victim
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ class Report:
     # (person, path) of those who have a right to read the victim's rows, and did
     entitled: Counter[tuple[str, str]] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
+    # why -> server errors that are PostgREST's own
+    accepted: Counter[str] = field(default_factory=Counter)
     # (rule, what, path) -> the shortest request that shows it, and by whom
     findings: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
 
@@ -75,11 +77,6 @@ class Report:
         for (path, _, _), statuses in self.coverage.items():
             fine[path] = fine.get(path, False) or statuses["2xx"] > 0
         return sorted(path for path, reached in fine.items() if not reached)
-
-    @property
-    def accepted(self) -> dict[str, int]:
-        """Server errors that are PostgREST's own, counted."""
-        return {code: self.codes[code] for code in ACCEPTED if self.codes[code]}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -92,6 +89,7 @@ class Report:
             "without": self.without,
             "untested": self.untested,
             "entitled": sorted({f"{person} {path}" for person, path in self.entitled}),
+            "accepted": dict(self.accepted),
             "codes": dict(self.codes.most_common()),
             "coverage": [
                 {"path": path, "verb": verb, "person": person, **statuses}
@@ -113,9 +111,10 @@ class Fuzzer:
         self._round = 0
         self._victim: Victim = people.plant(client, site)
         self.report.planted, self.report.bare = self._victim.planted, self._victim.bare
-        ward = people.sign_up(client, site, "user")
-        self._people = self._gather(ward)
-        self._wards_pool = people.pool_of(client, ward)
+        self._backend = Person("backend", site.secret_key)
+        self._ward, self._wards_pool = self._new_ward()
+        self._people = self._gather()
+        self._knobs = known.Knobs.read(self._ground(self._backend))
         self._hidden = _hidden_names(site)
         self._before = people.checksums(site, client, self._victim)
 
@@ -153,7 +152,20 @@ class Fuzzer:
             self.report.findings[key] = ("anon", "curl $SUPABASE_URL/rest/v1/rpc/health")
         return self.report
 
-    def _gather(self, ward: Person) -> list[Person]:
+    def _ground(self, person: Person) -> known.Ground:
+        return known.Ground(self._client, person, self._ward)
+
+    def _new_ward(self) -> tuple[Person, Pool]:
+        """Somebody for those who may change others; what is asked for are the rows of the start.
+
+        For a ward that was given a role reads of the victim too.
+        """
+        ward = people.sign_up(self._client, self._site, "user")
+        ward.read_document(self._client)
+        people.own_something(self._client, ward)
+        return ward, people.pool_of(self._client, ward)
+
+    def _gather(self) -> list[Person]:
         site, client = self._site, self._client
         found = [Person("anon", site.publishable_key), people.sign_up(client, site, "user")]
         admin = people.sign_up(client, site, "admin")
@@ -161,8 +173,8 @@ class Fuzzer:
             found.append(admin)
         else:
             self.report.without.append("admin")
-        found.append(Person("backend", site.secret_key))
-        for person in (*found, ward):
+        found.append(self._backend)
+        for person in found:
             person.read_document(client)
             people.own_something(client, person)
         return found
@@ -170,10 +182,13 @@ class Fuzzer:
     def _pool(self, person: Person) -> Pool:
         """What to ask for: strangers know their own rows and have guessed ids of the victim's.
 
-        Whoever has the right to change others gets the rows of a ward, made for that: as they were
-        at first, for a ward that was given a role reads of the victim too.
+        Whoever has the right to change others gets the rows of a ward, made for that. One that was
+        banned, signed out or erased has another after it.
         """
         if person.name in {"admin", "backend"}:
+            me = self._client.get("/rest/v1/rpc/me", headers=self._ward.headers)
+            if me.status_code != 200:
+                self._ward, self._wards_pool = self._new_ward()
             return self._wards_pool
         own = people.pool_of(self._client, person)
         return replace(own, ids=(*own.ids[:5], *self._victim.guessed_ids))
@@ -183,7 +198,7 @@ class Fuzzer:
         pool = self._pool(person)
         others = [table.path[1:] for table in person.resources if not table.is_function]
         strategy = (
-            to_function(resource, pool)
+            to_function(resource, pool, known.calls(self._ground(person), resource.path))
             if resource.is_function
             # The secret key may rename everybody, so a write of its would not be a finding.
             else to_table(resource, others, pool, writes=person.name != "backend")
@@ -202,6 +217,8 @@ class Fuzzer:
                 raise AssertionError(finding)
 
         _explore(check, strategy, number, examples)
+        if resource.path in known.KNOBS:
+            self._knobs.restore(self._ground(self._backend))
 
     def _is_news(self, finding: Finding, call: Call, person: Person, *, fresh: bool) -> bool:
         """Keep the shortest request for a finding; one that an earlier round shrank is old."""
@@ -215,9 +232,14 @@ class Fuzzer:
     def _send(self, person: Person, call: Call) -> Finding | None:
         try:
             answer = self._ask(person, call)
+            self._count(person, call, answer)
+            if call.method == "HEAD" and answer.status_code >= 500:
+                call = replace(call, method="GET")  # which says what HEAD cannot
+                answer = self._ask(person, call)
+                if answer.status_code < 500:
+                    return Finding("status", "5xx for HEAD, and not for GET")
         except httpx.TransportError as error:
             return Finding("silence", type(error).__name__)
-        self._count(person, call, answer)
         if self._victim.marker in answer.text:
             self.report.entitled[person.name, call.path] += 1
         if answer.status_code == 401 and person.token and code_of(answer.text) != "42501":
@@ -236,6 +258,9 @@ class Fuzzer:
         report.coverage[call.path, call.method, person.name][f"{answer.status_code // 100}xx"] += 1
         if answer.status_code >= 400:
             report.codes[code_of(answer.text) or answer.text[:60] or str(answer.status_code)] += 1
+        why = accepted(call, answer)
+        if why:
+            report.accepted[why] += 1
 
     def _renew(self, person: Person) -> None:
         """Some functions end the caller's own session or account: go on as somebody new."""
