@@ -210,6 +210,61 @@ def test_an_address_that_is_no_text_is_refused_before_postgrest_fails_on_it(
     assert (answer.status_code, answer.json()["code"]) == (400, "BAD_REQUEST")
 
 
+def names(characters: int, form: str, last: str = "1") -> bytes:
+    """A call with so many characters of names of arguments."""
+    each = [f"{n:09}x" for n in range(characters // 10)]
+    if form == "text/csv":
+        return f"{','.join(each)}\n{','.join('1' for _ in each)}".encode()
+    if form == "application/x-www-form-urlencoded":
+        return "&".join(f"{name}=1" for name in each).encode()
+    return ("{" + "".join(f'"{name}":1,' for name in each) + f'"z":{last}}}').encode()
+
+
+JSON_NAMES = {
+    "plain": "1",
+    "a number too long to read": "9" * 10_000,
+    "a number too large": "1e999999999",
+    "a control character": '"\t"',
+    "nested": "[" * 10_000 + "]" * 10_000,
+    "larger than one piece": '"' + "x" * 100_000 + '"',
+}
+
+
+def called(http: httpx.Client, platform: Status, body: bytes, form: str) -> tuple[int, str]:
+    headers = {"apikey": platform.publishable_key, "Content-Type": form}
+    answer = http.post("/rest/v1/rpc/hello", headers=headers, content=body)
+    return answer.status_code, answer.json()["code"]
+
+
+@pytest.mark.parametrize("trick", JSON_NAMES)
+def test_names_that_would_keep_postgrest_busy_are_refused(
+    http: httpx.Client, platform: Status, trick: str
+) -> None:
+    """It takes a minute to answer 5000 unknown arguments: it looks for the likeliest function."""
+    body = names(50_000, "application/json", JSON_NAMES[trick])
+    assert called(http, platform, body, "application/json") == (400, "TOO_MANY_ARGUMENTS")
+
+
+@pytest.mark.parametrize(
+    "form", ["application/json", "text/csv", "application/x-www-form-urlencoded"]
+)
+def test_names_are_counted_in_every_form_of_a_body_and_few_pass(
+    http: httpx.Client, platform: Status, form: str
+) -> None:
+    assert called(http, platform, names(990, form), form) == (404, "PGRST202")
+    assert called(http, platform, names(1010, form), form) == (400, "TOO_MANY_ARGUMENTS")
+
+
+@pytest.mark.parametrize(
+    "path", ["/rest/v1/rpc/hello?" + "x" * 2000 + "=1", "/rest/v1/rpc/" + "x" * 2000]
+)
+def test_long_names_in_an_address_are_refused(
+    http: httpx.Client, platform: Status, path: str
+) -> None:
+    answer = http.get(path, headers={"apikey": platform.publishable_key})
+    assert (answer.status_code, answer.json()["code"]) == (400, "TOO_MANY_ARGUMENTS")
+
+
 # --- CORS and bodies -----------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ Storage's public and signed URLs. A key that this stack did not issue is refused
 
 Every refusal of the gateway itself is JSON `{"code": TOKEN, "message": SENTENCE}`:
     401 NO_API_KEY, INVALID_API_KEY · 404 NOT_FOUND · 413 PAYLOAD_TOO_LARGE · 400 BAD_REQUEST
+    400 TOO_MANY_ARGUMENTS: names that keep PostgREST busy (arguments.py)
     415 UNSUPPORTED_ENCODING: a compressed body, whose size is unknown until it is inflated
     502 UPSTREAM_BROKEN · 503 UPSTREAM_UNAVAILABLE · 504 UPSTREAM_TIMEOUT
 
@@ -40,7 +41,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from rowcast.stack import auth_hooks
+from rowcast.stack import arguments, auth_hooks
 from rowcast.stack.lite_repairs import repair_answer, repair_upload
 from rowcast.stack.pg_cron import CronWorker
 from rowcast.stack.pg_net import NetWorker
@@ -226,6 +227,8 @@ class Gateway:
         headers = self._upstream_headers(request, route, role)
         is_form = request.content_type == "multipart/form-data"
         body = await _body(request, route.limit, repaired=route.repaired and is_form)
+        if request.path.startswith(arguments.PREFIX):
+            body = await _call_body(request, body)
         if isinstance(body, CountedBody) and body.length is not None:
             headers["Content-Length"] = str(body.length)
         try:
@@ -329,6 +332,22 @@ async def _body(
         whole = await request.content.read()
         return repair_upload(whole) if repaired else whole
     return CountedBody(request, limit, repaired=repaired)
+
+
+async def _call_body(
+    request: web.BaseRequest, body: bytes | CountedBody | None
+) -> bytes | CountedBody | None:
+    """Give the body of a call whole; refuse more names than a function can have."""
+    named = [request.path.removeprefix(arguments.PREFIX), *request.query]
+    if isinstance(body, CountedBody):
+        try:
+            body = b"".join([piece async for piece in body])
+        except aiohttp.ClientPayloadError as error:
+            raise _too_large(MIB) from error
+    found = arguments.names_in(request.content_type, body) if body else []
+    if found is None or arguments.too_many([*named, *found]):
+        raise Refusal(400, "TOO_MANY_ARGUMENTS", "No function has so many arguments.")
+    return body
 
 
 async def _relay(
