@@ -79,6 +79,16 @@ def test_claims_of_another_shape_are_refused_and_break_nothing(
     is_refused(db, token_of(rider) | claims)
 
 
+@pytest.mark.parametrize("audience", ["another-project", ["another-project"], "", None, {}, 1])
+def test_a_token_for_another_audience_is_refused(
+    db: Connection, rider: UUID, audience: Any
+) -> None:
+    claims = token_of(rider, make_session(db, rider))
+    is_refused(db, claims | {"aud": audience})
+    for ours in ("authenticated", ["another-project", "authenticated"]):
+        may_call(db, claims | {"aud": ours})
+
+
 def test_the_keys_of_the_project_have_no_session(db: Connection) -> None:
     for role in ("anon", "service_role"):
         may_call(db, {"role": role})

@@ -19,7 +19,7 @@ begin
   end if;
   if v_role = 'authenticated' and not private.session_is_live() then
     raise sqlstate 'PT401' using
-      message = 'This session has ended.', detail = 'SESSION_REVOKED', hint = 'Sign in again.';
+      message = 'This token is of no session that goes on here.', detail = 'SESSION_REVOKED', hint = 'Sign in again.';
   end if;
   perform private.charge(v_role, coalesce(auth.uid()::text, private.client_address(v_headers)));
   return v_role;

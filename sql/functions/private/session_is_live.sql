@@ -1,6 +1,7 @@
 -- Definer: reads auth.sessions and auth.users, which no API role may. A token outlives its session by up to an hour; this is what ends it.
 -- A token without `session_id` was made by whoever holds the signing key: its account alone is looked at. One that names nobody has
--- nothing that could have ended, and reaches nothing.
+-- nothing that could have ended, and reaches nothing. PostgREST is not told an audience by the platform: one that the token names must be
+-- Auth's, or another system that signs with the same secret would open this one.
 create or replace function private.session_is_live()
 returns boolean
 language plpgsql
@@ -13,6 +14,9 @@ declare
   v_user constant text := v_claims ->> 'sub';
   v_session constant text := v_claims ->> 'session_id';
 begin
+  if not coalesce(v_claims -> 'aud', '"authenticated"') @> '"authenticated"' then
+    return false;
+  end if;
   if v_user is null then
     return v_session is null;
   end if;
@@ -28,5 +32,5 @@ begin
 end
 $$;
 
-comment on function private.session_is_live() is 'Whether the caller''s account may be used and the session that the token came from goes on.';
+comment on function private.session_is_live() is 'Whether the token is meant for this project, the caller''s account may be used and the session it came from goes on.';
 grant execute on function private.session_is_live() to authenticated;
