@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from rowcast.fuzz.document import resources
+from rowcast.stack.paths import CHECKOUT
 from tests.attacks.support import holds_nothing_of, offered
 from tests.personas import DENIED, as_anon, as_service, as_user, make_user, refused
 
@@ -289,6 +291,8 @@ def test_mass_sign_up(platform: Status, postgres: Connection) -> None:
         {"u": users},
     ).fetchone()
     assert rows == (len(users), 0, 0)
+    config = tomllib.loads((CHECKOUT / "supabase/config.toml").read_text())
+    assert config["auth"]["rate_limit"]["sign_in_sign_ups"] <= 30
 
 
 def test_who_has_an_account_is_not_told(platform: Status, postgres: Connection) -> None:

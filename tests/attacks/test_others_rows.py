@@ -9,6 +9,7 @@ import pytest
 
 from tests.attacks.support import OPEN_READ, calls_with, holds_nothing_of, offered, plain
 from tests.personas import as_service, as_user, refused
+from tests.stack.support import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,17 +135,44 @@ def test_renaming_everybody_at_once(
         rename()
 
 
-def test_embedding_rows_of_others(attacker: httpx.Client, victim: Victim) -> None:
-    tables, _ = offered(attacker)
+def embed(client: httpx.Client, victim: Victim) -> int:
+    """Every table within every other; the number that PostgREST could join."""
+    tables, _ = offered(client)
     names = [table.path[1:] for table in tables]
+    joined = 0
     for one in names:
         for another in (*names, *NOT_THE_API):
             for form in EMBEDDINGS:
-                answer = attacker.get(form.format(one, another))
+                answer = client.get(form.format(one, another))
                 assert answer.status_code in {200, 400}, answer.text
                 holds_nothing_of(victim, answer)
+                joined += answer.status_code == 200
                 if another in NOT_THE_API:
                     assert answer.status_code == 400, answer.request.url
+    return joined
+
+
+def test_embedding_rows_of_others(attacker: httpx.Client, victim: Victim) -> None:
+    assert embed(attacker, victim) > 0
+
+
+def test_embedding_is_narrowed_by_the_policy_of_what_is_embedded(
+    attacker: httpx.Client, victim: Victim, weakened: Weakened
+) -> None:
+    her = victim.person.user_id
+    policy = 'alter policy "people read their own roles" on public.user_roles using ({0})'
+    own = "user_id = (select auth.uid()) or (select private.has_permission('users.read'))"
+
+    def embedded() -> bool:
+        return str(her) in attacker.get("/app_roles?select=name,user_roles!inner(*)").text
+
+    with weakened(
+        f"insert into public.user_roles (user_id, role) values ('{her}', 'support')",
+        f"delete from public.user_roles where user_id = '{her}'",
+    ):
+        assert not embedded()
+        with weakened(policy.format("true"), policy.format(own)):
+            assert embedded()
 
 
 def test_upsert_over_anothers_row(attacker: httpx.Client, victim: Victim, unharmed: None) -> None:
@@ -164,6 +192,38 @@ def test_upsert_over_anothers_row(attacker: httpx.Client, victim: Victim, unharm
             assert answer.status_code in REFUSALS, (table.path, answer.text)
 
 
+def test_an_upsert_is_refused_by_grants_and_policies(
+    attacker: httpx.Client, alice: Person, postgres: Connection, weakened: Weakened
+) -> None:
+    """With every one of them open the same request changes the row."""
+
+    def upsert() -> int:
+        row = {"id": alice.id, "display_name": "Taken"}
+        preference = {"Prefer": "resolution=merge-duplicates"}
+        return attacker.post("/profiles", json=row, headers=preference).status_code
+
+    before = "select display_name from public.profiles where id = %s"
+    assert upsert() == 403
+    grant = "{0} insert, update (id) on public.profiles {1} authenticated"
+    with (
+        weakened(grant.format("grant", "to"), grant.format("revoke", "from")),
+        weakened(*everything_open("profiles")),
+    ):
+        assert upsert() in {200, 201}
+    assert postgres.execute(before, [alice.id]).fetchone() == ("Taken",)
+
+
+def everything_open(table: str) -> tuple[str, str]:
+    """A policy that allows every command, and its end."""
+    return (
+        (
+            f'create policy "attack: open" on public.{table} for all to authenticated'
+            " using (true) with check (true)"
+        ),
+        f'drop policy "attack: open" on public.{table}',
+    )
+
+
 def test_aggregates_over_rows_of_others(attacker: httpx.Client, victim: Victim) -> None:
     tables, _ = offered(attacker)
     for table in tables:
@@ -171,6 +231,32 @@ def test_aggregates_over_rows_of_others(attacker: httpx.Client, victim: Victim) 
             answer = attacker.get(f"{table.path}?select={select}")
             assert answer.status_code == 400, answer.text
             assert answer.json()["code"] in {"PGRST123", "PGRST100"}
+
+
+def test_aggregates_where_somebody_switched_them_on(
+    attacker: httpx.Client, victim: Victim, admin: Connection, weakened: Weakened
+) -> None:
+    """They are off by PostgREST's default. On, they count what the policies show, and no more."""
+    setting = "alter role authenticator {0} pgrst.db_aggregates_enabled {1}"
+    path = f"/pickup_requests?select=count()&user_id=eq.{victim.person.user_id}"
+
+    def counted() -> int | None:
+        answer = attacker.get(path)
+        return int(answer.json()[0]["count"]) if answer.status_code == 200 else None
+
+    def switch(how: str, value: str) -> None:
+        admin.execute(setting.format(how, value).encode())
+        admin.execute("notify pgrst, 'reload config'")
+
+    switch("set", "= 'true'")
+    try:
+        eventually(lambda: counted() is not None)
+        assert counted() == 0
+        with weakened(*OPEN_READ):
+            assert (counted() or 0) > 0
+    finally:
+        switch("reset", "")
+        eventually(lambda: counted() is None)
 
 
 def visible_count(client: httpx.Client, path: str, kind: str) -> int:

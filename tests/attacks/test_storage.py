@@ -89,6 +89,7 @@ def test_reading_the_file_of_another(
     platform: Status, bucket: str, alice: Person, mallory: Person, path: str
 ) -> None:
     written = path.format(bucket=bucket, her=alice.id, me=mallory.id)
+    assert asked(platform, alice, f"{bucket}/{alice.id}/secret.txt").content == SECRET
     for person in (mallory, None):
         answer = asked(platform, person, written)
         assert SECRET not in answer.content
@@ -140,11 +141,84 @@ def test_writing_into_the_folder_of_another(
     assert asked(platform, alice, f"{bucket}/{alice.id}/secret.txt").content == SECRET
 
 
+def test_writing_into_ones_own_folder(platform: Status, bucket: str, mallory: Person) -> None:
+    """So that the refusals above are those of the folder."""
+    path = f"{bucket}/{mallory.id}/planted.txt"
+    assert asked(platform, mallory, path, "POST", b"planted").status_code == 200
+    assert asked(platform, mallory, path).content == b"planted"
+    assert removed(platform, mallory, bucket, path.partition("/")[2]) == ["planted.txt"]
+
+
+def removed(platform: Status, person: Person, bucket: str, name: str) -> list[str]:
+    """Ask for a file to be removed, as supabase-js does; the names of those that were."""
+    answer = httpx.request(
+        "DELETE",
+        f"{platform.api_url}/storage/v1/object/{bucket}",
+        headers={"apikey": platform.publishable_key, "Authorization": f"Bearer {person.token}"},
+        json={"prefixes": [name]},
+        timeout=20,
+    )
+    found = answer.json() if answer.status_code == 200 else []
+    return [row["name"].rpartition("/")[2] for row in found]
+
+
+def test_removing_the_file_of_another(
+    platform: Status, bucket: str, alice: Person, mallory: Person
+) -> None:
+    for name in (f"{alice.id}/secret.txt", f"{mallory.id}/../{alice.id}/secret.txt", alice.id):
+        assert removed(platform, mallory, bucket, name) == []
+    assert asked(platform, alice, f"{bucket}/{alice.id}/secret.txt").content == SECRET
+
+
+# What a browser would run, under types that say otherwise, and types that break a head.
+PAGE = b"<script>alert(document.domain)</script>"
+LIES = ("image/png", "text/plain", "application/pdf", "image/png; charset=utf-8", "x", "a/b/c")
+
+
+@pytest.mark.parametrize("kind", LIES)
+def test_a_page_under_another_type_is_never_served_as_one(
+    platform: Status, bucket: str, mallory: Person, kind: str
+) -> None:
+    path = f"{bucket}/{mallory.id}/{uuid.uuid4().hex}"
+    headers = {"apikey": platform.publishable_key, "Authorization": f"Bearer {mallory.token}"}
+    url = f"{platform.api_url}/storage/v1/object/{path}"
+    put = httpx.post(url, headers=headers | {"Content-Type": kind}, content=PAGE)
+    assert put.status_code in {200, 400, 415}, put.text
+    if put.status_code == 200:
+        answer = httpx.get(url, headers=headers)
+        assert answer.content == PAGE
+        assert "html" not in answer.headers["Content-Type"]
+
+
+def test_a_type_that_the_bucket_does_not_take(
+    platform: Status, bucket: str, mallory: Person, postgres: Connection
+) -> None:
+    """The bucket's list is asked for the type that is said; it does not look into the file."""
+    headers = {"apikey": platform.publishable_key, "Authorization": f"Bearer {mallory.token}"}
+    url = f"{platform.api_url}/storage/v1/object/{bucket}/{mallory.id}/"
+
+    def put(kind: str) -> int:
+        typed = headers | {"Content-Type": kind}
+        return httpx.post(url + uuid.uuid4().hex, headers=typed, content=PAGE).status_code
+
+    types = "update storage.buckets set allowed_mime_types = {0} where id = %s"
+    assert put("text/html") == 200
+    postgres.execute(types.format("array['image/png']").encode(), [bucket])
+    try:
+        assert put("text/html") in {400, 415}
+        assert put("image/png") == 200
+    finally:
+        postgres.execute(types.format("null").encode(), [bucket])
+
+
 def test_listing_and_signing_the_files_of_another(
     platform: Status, bucket: str, alice: Person, mallory: Person
 ) -> None:
     headers = {"apikey": platform.publishable_key, "Authorization": f"Bearer {mallory.token}"}
+    hers = headers | {"Authorization": f"Bearer {alice.token}"}
     api = f"{platform.api_url}/storage/v1/object"
+    whole = {"prefix": f"{alice.id}/", "limit": 100}
+    assert "secret.txt" in httpx.post(f"{api}/list/{bucket}", headers=hers, json=whole).text
     for prefix in ("", alice.id, f"{alice.id}/", f"{mallory.id}/../{alice.id}"):
         listing = {"prefix": prefix, "limit": 100}
         answer = httpx.post(f"{api}/list/{bucket}", headers=headers, json=listing)
@@ -152,6 +226,7 @@ def test_listing_and_signing_the_files_of_another(
         assert "secret.txt" not in answer.text
     signing = {"expiresIn": 60}
     path = f"{bucket}/{alice.id}/secret.txt"
+    assert "token=" in httpx.post(f"{api}/sign/{path}", headers=hers, json=signing).text
     answer = httpx.post(f"{api}/sign/{path}", headers=headers, json=signing)
     assert "token=" not in answer.text
     move = {"bucketId": bucket, "sourceKey": f"{alice.id}/secret.txt",

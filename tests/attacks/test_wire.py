@@ -58,6 +58,7 @@ def head(platform: Status, person: Person, *lines: str, target: str = "/rest/v1/
          "huge"],
 )  # fmt: skip
 def test_breaking_the_head_of_a_request(platform: Status, mallory: Person, line: str) -> None:
+    assert raw(platform, head(platform, mallory, "X-A: b")).split(" ", 2)[1] == "200"
     answer = raw(platform, head(platform, mallory, line))
     status = answer.split(" ", 2)[1] if answer else "closed"
     assert status in {"200", "400", "431", "closed"}, answer[:300]
@@ -74,6 +75,8 @@ def test_breaking_the_head_of_a_request(platform: Status, mallory: Person, line:
     ],
 )
 def test_line_ends_in_an_address(platform: Status, mallory: Person, target: str) -> None:
+    whole = raw(platform, head(platform, mallory, target="/rest/v1/profiles?select=*"))
+    assert whole.split(" ", 2)[1] == "200"
     answer = raw(platform, head(platform, mallory, target=target))
     assert int(answer.split(" ", 2)[1]) < 500
     assert "\nset-cookie" not in answer.split("\r\n\r\n")[0].lower()
@@ -99,14 +102,16 @@ def test_being_somebody_else_or_somewhere_else_by_a_header(
     try:
         headers = {"apikey": platform.publishable_key, "Authorization": f"Bearer {mallory.token}"}
         url = f"{platform.api_url}/rest/v1/rpc/attack_who"
-        for _ in range(200):
-            answer = httpx.post(url, headers=headers | {header: value}, timeout=20)
+        for _ in range(2000):
+            sent = headers | {"X-Harmless": "yes", header: value}
+            answer = httpx.post(url, headers=sent, timeout=20)
             if answer.status_code != 404:  # until PostgREST has heard of the function
                 break
         seen = answer.json()
     finally:
         postgres.execute("drop function public.attack_who()")
     assert (seen["uid"], seen["user"]) == (mallory.id, "authenticated")
+    assert seen["headers"]["x-harmless"] == "yes", "headers do arrive"
     assert seen["headers"]["x-forwarded-for"] == "127.0.0.1"
     assert "203.0.113.9" not in json.dumps(
         {k: v for k, v in seen["headers"].items() if k != header.lower()}
@@ -115,6 +120,9 @@ def test_being_somebody_else_or_somewhere_else_by_a_header(
 
 @pytest.mark.parametrize("schema", ["private", "ml", "auth", "vault", "pg_catalog", "storage", ""])
 def test_another_schema_by_profile(attacker: httpx.Client, schema: str) -> None:
+    assert attacker.get("/profiles", headers={"Accept-Profile": "public"}).status_code == 200
+    ours = {"Content-Profile": "public"}
+    assert attacker.post("/rpc/me", json={}, headers=ours).status_code == 200
     for answer in (
         attacker.get("/profiles", headers={"Accept-Profile": schema}),
         attacker.post("/profiles", json={}, headers={"Content-Profile": schema}),
@@ -127,6 +135,7 @@ def test_another_schema_by_profile(attacker: httpx.Client, schema: str) -> None:
     "header", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "_method"]
 )
 def test_another_method_by_a_header(attacker: httpx.Client, mallory: Person, header: str) -> None:
+    assert attacker.delete(f"/profiles?id=eq.{mallory.id}").status_code == 403  # were it obeyed
     for method in ("DELETE", "PATCH", "PUT"):
         answer = attacker.get("/profiles", headers={header: method})
         assert (answer.status_code, [row["id"] for row in answer.json()]) == (200, [mallory.id])
@@ -147,30 +156,27 @@ def test_a_write_that_leaves_no_trace(attacker: httpx.Client, mallory: Person) -
 @pytest.mark.parametrize("verb", ["GET", "HEAD"])
 def test_writing_by_a_read(attacker: httpx.Client, verb: str) -> None:
     """A link that is followed, or fetched ahead, must change nothing."""
-    answer = attacker.request(verb, "/rpc/sync_profile")
-    assert answer.status_code == 405
-    answer = attacker.request(
-        verb,
-        "/rpc/request_pickup",
-        params={"p_origin_lat": 1, "p_origin_lng": 1, "p_dest_lat": 2, "p_dest_lng": 2},
-    )
-    assert answer.status_code == 405
+    booking = {"p_origin_lat": 1, "p_origin_lng": 1, "p_dest_lat": 2, "p_dest_lng": 2}
+    for path, arguments in (("/rpc/sync_profile", {}), ("/rpc/request_pickup", booking)):
+        assert attacker.request(verb, path, params=arguments).status_code == 405
+        assert attacker.post(path, json=arguments).status_code == 200
 
 
 @pytest.mark.parametrize(
     ("body", "statuses"),
     [
+        ('{"p_id":"00000000-0000-4000-8000-000000000000"}', {404}),
         ('{"p_id":' + "[" * 100_000 + "]" * 100_000 + "}", {400, 413}),
         ('{"a":' * 50_000 + "1" + "}" * 50_000, {400, 404, 413}),
         ('{"p_id":"' + "x" * 1_000_000 + '"}', {400}),
         ('{"p_id":"' + "x" * 2_000_000 + '"}', {413}),
-        ("{" + ",".join(f'"k{n}":1' for n in range(1000)) + "}", {400, 404}),
+        ("{" + ",".join(f'"k{n}":1' for n in range(50_000)) + "}", {400}),
         ("[" + ",".join(["{}"] * 100_000) + "]", {400, 404}),
         ('{"p_id":' + "9" * 100_000 + "}", {400}),
         ('{"p_id":1e999999999}', {400}),
     ],
-    ids=["nested lists", "nested objects", "a megabyte", "over the limit", "many keys", "many rows",
-         "a long number", "a huge number"],
+    ids=["as it is meant", "nested lists", "nested objects", "a megabyte", "over the limit",
+         "many keys", "many rows", "a long number", "a huge number"],
 )  # fmt: skip
 def test_oversized_and_deeply_nested_json(
     attacker: httpx.Client, body: str, statuses: set[int]
@@ -182,6 +188,7 @@ def test_oversized_and_deeply_nested_json(
 
 
 def test_deep_json_inside_an_argument_that_is_json(attacker: httpx.Client) -> None:
+    assert attacker.post("/rpc/update_me", json={"p_changes": {"locale": "en"}}).status_code == 200
     for depth in (100, 6000, 50_000):
         body = '{"p_changes":' + '{"display_name":' * depth + "1" + "}" * depth + "}"
         json_type = {"Content-Type": "application/json"}
@@ -191,6 +198,7 @@ def test_deep_json_inside_an_argument_that_is_json(attacker: httpx.Client) -> No
 
 def test_a_pattern_that_takes_forever(attacker: httpx.Client) -> None:
     """A regular expression may be made to backtrack; the role's time limit ends it."""
+    assert len(attacker.get("/profiles", params={"locale": "match.^(.*)$"}).json()) == 1
     answer = attacker.get("/profiles", params={"locale": "match.(((.*)*)*)*x(?=y)(?!z)"})
     assert answer.status_code in {200, 400, 500}
     if answer.status_code == 500:
