@@ -16,12 +16,12 @@ from rowcast.chaos.writers import acknowledged, writing
 if TYPE_CHECKING:
     from rowcast.chaos.services import Fleet, Service
 
-SERVICES = 2
+SERVICES = 3
 WRITERS = 3
 MEAN_PAUSE = 0.07
-AIMED = 0.5
-"""The share of kills that wait for a call of the model. The others come whenever they come, which
-on a slow machine is often before a service has begun."""
+AIMED = 0.4
+"""The share of kills that wait for a call of the model instead of a while. The others come whenever
+they come, which on a slow machine is often before a service has begun."""
 
 
 @dataclass(slots=True)
@@ -48,11 +48,12 @@ def rage(
     services = [fleet.start() for _ in range(SERVICES)]
     with writing(url, WRITERS, seed) as writers:
         while storm.kills < kills:
-            time.sleep(dice.uniform(0, 2 * MEAN_PAUSE))
             # The one that has lived longest: it had the time to take a lease.
             victim = services.pop(0)
             if dice.random() < AIMED:
                 _wait_for_call(victim)
+            else:
+                time.sleep(dice.uniform(0, 2 * MEAN_PAUSE))
             storm.holding += victim.kill()
             storm.kills += 1
             services.append(fleet.start())
