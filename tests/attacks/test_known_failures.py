@@ -271,7 +271,7 @@ def test_mass_sign_up(platform: Status, postgres: Connection) -> None:
     """Auth limits sign-ups on the platform; the embedded one does not. What one costs is bounded:
     no credit, no role, one profile, one session."""
     users = []
-    for _ in range(10):
+    for _ in range(5):
         answer = httpx.post(
             f"{platform.api_url}/auth/v1/signup",
             headers={"apikey": platform.publishable_key},

@@ -274,7 +274,7 @@ def test_counting_rows_of_others_exactly(
         assert visible_count(attacker, path, "exact") > 0
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def busy(postgres: Connection, sign_up: Callable[[], Person]) -> str:
     """Somebody with so many rows that the planner knows of them."""
     person = sign_up()

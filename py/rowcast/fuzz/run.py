@@ -113,10 +113,18 @@ class Fuzzer:
         self.report.planted, self.report.bare = self._victim.planted, self._victim.bare
         self._backend = Person("backend", site.secret_key)
         self._ward, self._wards_pool = self._new_ward()
-        self._people = self._gather()
+        self._everybody = self._people = self._gather()
         self._knobs = known.Knobs.read(self._ground(self._backend))
         self._hidden = _hidden_names(site)
         self._before = people.checksums(site, client, self._victim)
+
+    def anew(self) -> None:
+        """Forget what was found; read the documents and the victim's rows again."""
+        self.report, self._round = Report(self.report.seed), 0
+        self._people = self._everybody
+        for person in self._people:
+            person.read_document(self._client)
+        self._before = people.checksums(self._site, self._client, self._victim)
 
     def only(self, names: set[str], paths: set[str]) -> None:
         """Leave everybody and everything else alone."""
