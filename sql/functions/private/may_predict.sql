@@ -11,7 +11,7 @@ begin
   perform private.require_user();
   if not exists (select from ml.models as m where m.name = p_model and m.is_open) then
     raise sqlstate 'PT404' using
-      message = 'There is no such model to ask.', detail = 'UNKNOWN_MODEL', hint = 'Models are asked directly where ml.models.is_open says so.';
+      message = 'There is no such model to ask.', detail = 'UNKNOWN_MODEL', hint = 'Only models that are open to people answer here.';
   end if;
 end
 $$;
