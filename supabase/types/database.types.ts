@@ -436,10 +436,13 @@ isOneToOne: false
 { Args: { "p_ids"?: (number)[] }; Returns: number
                            },
 "may_create_user":
-{ Args: Record<PropertyKey, never>; Returns: undefined
+{ Args: { "p_role"?: string }; Returns: undefined
                            },
 "may_delete_user":
 { Args: { "p_user_id": string }; Returns: undefined
+                           },
+"may_predict":
+{ Args: { "p_model": string }; Returns: undefined
                            },
 "me":
 { Args: Record<PropertyKey, never>; Returns: Database["public"]['CompositeTypes']["account"]
@@ -727,6 +730,32 @@ isOneToOne: false
         to: "account"
         isOneToOne: true
         isSetofReturn: false
+      } },
+"user_sign_ins":
+{ Args: { "p_limit"?: number,"p_user_id": string }; Returns: {
+              "alarmed": boolean,
+"at": string,
+"cell_lat": number | null,
+"cell_lng": number | null,
+"confirmed": boolean | null,
+"confirmed_at": string | null,
+"country": string | null,
+"device_hash": string | null,
+"id": number,
+"ip_hash": string | null,
+"model_version": string | null,
+"reasons": (string)[] | null,
+"risk": number | null,
+"session_id": string | null,
+"succeeded": boolean,
+"user_agent_family": string | null,
+"user_id": string
+            }[]
+                          SetofOptions: {
+        from: "*"
+        to: "login_events"
+        isOneToOne: false
+        isSetofReturn: true
       } },
 "verify_audit_log":
 { Args: { "p_heads"?: (string)[],"p_month"?: string }; Returns: Database["public"]['CompositeTypes']["audit_chain"][]

@@ -410,6 +410,7 @@ CREATE TABLE ml.models (
     breaker_until timestamp with time zone,
     breaker_since timestamp with time zone,
     breaker_reason text,
+    is_open boolean DEFAULT false NOT NULL,
     CONSTRAINT models_backoff_seconds_check CHECK (((backoff_seconds >= (0)::double precision) AND (backoff_seconds <= (3600)::double precision))),
     CONSTRAINT models_batch_size_check CHECK (((batch_size >= 1) AND (batch_size <= 10000))),
     CONSTRAINT models_lease_seconds_check CHECK (((lease_seconds >= (0.5)::double precision) AND (lease_seconds <= (3600)::double precision))),
@@ -1190,13 +1191,18 @@ CREATE FUNCTION private.mask_accounts(p_values jsonb, p_but uuid) RETURNS jsonb
     SET search_path TO ''
     AS -- as in sql/functions
 
-CREATE FUNCTION private.may_create_user() RETURNS void
+CREATE FUNCTION private.may_create_user(p_role text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS -- as in sql/functions
 
 CREATE FUNCTION private.may_delete_user(p_user_id uuid) RETURNS void
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION private.may_predict(p_model text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS -- as in sql/functions
 
@@ -1300,6 +1306,11 @@ CREATE FUNCTION private.person_needles(p_user_id uuid) RETURNS text[]
     SET search_path TO ''
     AS -- as in sql/functions
 
+CREATE FUNCTION private.plain_path(p_path text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS -- as in sql/functions
+
 CREATE FUNCTION private.prediction_status(p_prediction text, p_row_key text) RETURNS SETOF public.prediction_state
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -1383,6 +1394,11 @@ CREATE FUNCTION private.request_pickup(p_origin_lat double precision, p_origin_l
 
 CREATE FUNCTION private.require_an_admin() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
+CREATE FUNCTION private.require_grantable(p_role text, p_until timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
     AS -- as in sql/functions
 
@@ -1562,6 +1578,11 @@ CREATE FUNCTION private.user_agent_family(p_user_agent text) RETURNS text
     SET search_path TO ''
     RETURN CASE WHEN ((p_user_agent IS NULL) OR (p_user_agent = ''::text)) THEN NULL::text WHEN (p_user_agent ~* '^(curl|wget|python|go-http|java/|libwww|axios|node|ruby|php|postman|apache-http|httpie)'::text) THEN 'script'::text WHEN (p_user_agent ~* '(okhttp|cfnetwork|dart/|electron|reactnative)'::text) THEN 'app'::text WHEN (p_user_agent ~* '(edg|edge|edgios|edga)/'::text) THEN 'edge'::text WHEN (p_user_agent ~* '(opr|opera)/'::text) THEN 'opera'::text WHEN (p_user_agent ~* 'samsungbrowser/'::text) THEN 'samsung'::text WHEN (p_user_agent ~* '(firefox|fxios)/'::text) THEN 'firefox'::text WHEN (p_user_agent ~* '(chrome|chromium|crios)/'::text) THEN 'chrome'::text WHEN (p_user_agent ~* 'safari/'::text) THEN 'safari'::text ELSE 'other'::text END;
 
+CREATE FUNCTION private.user_sign_ins(p_user_id uuid, p_limit integer) RETURNS SETOF public.login_events
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS -- as in sql/functions
+
 CREATE FUNCTION private.verify_audit_log(p_heads text[], p_month date) RETURNS SETOF public.audit_chain
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO ''
@@ -1718,15 +1739,20 @@ CREATE FUNCTION public.mark_notifications_read(p_ids bigint[] DEFAULT NULL::bigi
     SET search_path TO ''
     RETURN private.mark_notifications_read(p_ids);
 
-CREATE FUNCTION public.may_create_user() RETURNS void
+CREATE FUNCTION public.may_create_user(p_role text DEFAULT NULL::text) RETURNS void
     LANGUAGE sql STABLE
     SET search_path TO ''
-    RETURN private.may_create_user();
+    RETURN private.may_create_user(p_role);
 
 CREATE FUNCTION public.may_delete_user(p_user_id uuid) RETURNS void
-    LANGUAGE sql STABLE
+    LANGUAGE sql
     SET search_path TO ''
     RETURN private.may_delete_user(p_user_id);
+
+CREATE FUNCTION public.may_predict(p_model text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    RETURN private.may_predict(p_model);
 
 CREATE FUNCTION public.me() RETURNS public.account
     LANGUAGE sql STABLE
@@ -1976,6 +2002,30 @@ CREATE FUNCTION public.update_me(p_changes jsonb) RETURNS public.account
     LANGUAGE sql
     SET search_path TO ''
     RETURN private.update_me(p_changes);
+
+CREATE FUNCTION public.user_sign_ins(p_user_id uuid, p_limit integer DEFAULT 50) RETURNS SETOF public.login_events
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    BEGIN ATOMIC
+ SELECT user_sign_ins.id,
+     user_sign_ins.user_id,
+     user_sign_ins.session_id,
+     user_sign_ins.at,
+     user_sign_ins.succeeded,
+     user_sign_ins.country,
+     user_sign_ins.cell_lat,
+     user_sign_ins.cell_lng,
+     user_sign_ins.ip_hash,
+     user_sign_ins.device_hash,
+     user_sign_ins.user_agent_family,
+     user_sign_ins.risk,
+     user_sign_ins.reasons,
+     user_sign_ins.model_version,
+     user_sign_ins.alarmed,
+     user_sign_ins.confirmed,
+     user_sign_ins.confirmed_at
+    FROM private.user_sign_ins(user_sign_ins.p_user_id, user_sign_ins.p_limit) user_sign_ins(id, user_id, session_id, at, succeeded, country, cell_lat, cell_lng, ip_hash, device_hash, user_agent_family, risk, reasons, model_version, alarmed, confirmed, confirmed_at);
+END;
 
 CREATE FUNCTION public.verify_audit_log(p_heads text[] DEFAULT '{}'::text[], p_month date DEFAULT NULL::date) RETURNS SETOF public.audit_chain
     LANGUAGE sql STABLE
@@ -2928,7 +2978,7 @@ CREATE POLICY "people read their own request to be deleted" ON public.deletion_r
 
 CREATE POLICY "people read their own roles" ON public.user_roles FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.has_permission('users.read'::text) AS has_permission)));
 
-CREATE POLICY "people read their own sign-ins" ON public.login_events FOR SELECT TO authenticated USING (((user_id = ( SELECT auth.uid() AS uid)) OR ( SELECT private.has_permission('users.read'::text) AS has_permission)));
+CREATE POLICY "people read their own sign-ins" ON public.login_events FOR SELECT TO authenticated USING ((user_id = ( SELECT auth.uid() AS uid)));
 
 ALTER TABLE public.permissions ENABLE ROW LEVEL SECURITY;
 
