@@ -46,7 +46,10 @@ const refused = await client.rpc("request_pickup", {
   p_dest_lng: 0,
 });
 const predicted = await client.functions.invoke("predict", {
-  body: { model: "echo", inputs: [{ x: 5 }] },
+  body: {
+    model: "eta",
+    inputs: [{ origin_lat: 37.77, origin_lng: -122.42, dest_lat: 37.8, dest_lng: -122.27, kind: "ride", requested_at: "2026-11-20T08:00:00Z", estimate_seconds: 1500 }],
+  },
 });
 await client.removeAllChannels();
 console.log(
