@@ -187,6 +187,16 @@ def test_nobody_gives_for_longer_than_he_has(db: Connection, admin: UUID, rider:
         assert set_role(db, rider, "support", until="now() + interval '30 minutes'") == ["support"]
 
 
+def test_a_guest_admin_touches_no_lasting_one(db: Connection, admin: UUID) -> None:
+    guest = grant(db, make_user(db), "admin", HOUR)
+    grant(db, make_user(db))
+    with as_user(db, guest):
+        with refused(db, "PT403", "ABOVE_YOURSELF"):
+            set_role(db, admin, "admin", granted=False)
+        with refused(db, "PT403", "ABOVE_YOURSELF"):
+            db.execute('select public.admin_update_user(%s, \'{"locale": "de"}\')', [admin])
+
+
 @pytest.mark.parametrize(
     "until", ["now()", "now() - interval '1 s'", "now() + interval '11 years'", "'infinity'"]
 )
@@ -226,7 +236,7 @@ def test_the_last_admin_stays(db: Connection, admin: UUID, way: str) -> None:
 def test_the_last_admin_is_not_banned(db: Connection, admin: UUID) -> None:
     other = grant(db, make_user(db), "admin", HOUR)
     ban = 'select public.admin_update_user(%s, \'{"banned_until": "2100-01-01"}\')'
-    with as_user(db, other), refused(db, "PT409", "LAST_ADMIN"):
+    with as_service(db), refused(db, "PT409", "LAST_ADMIN"):
         db.execute(ban, [admin])
     with as_user(db, admin):
         db.execute(ban, [other])
