@@ -173,6 +173,7 @@ _KNOWN: Mapping[str, Callable[[Ground], list[Arguments]]] = {
     ],
     "mark_notifications_read": lambda ground: [{"p_ids": ground.ids("/notifications?limit=3")}],
     "may_delete_user": _ward(),
+    "may_predict": _plain({"p_model": "eta"}),
     "mute_notifications": _plain(
         *({"p_kind": "announcement", "p_muted": m} for m in (True, False))
     ),
