@@ -11,11 +11,7 @@ begin
   perform private.require_user();
   if not exists (select from ml.models as m where m.name = p_model and m.is_open) then
     raise sqlstate 'PT404' using
-<<<<<<< HEAD
-      message = 'There is no such model to ask.', detail = 'UNKNOWN_MODEL', hint = 'Only models that are open to people answer here.';
-=======
       message = 'There is no such model to ask.', detail = 'UNKNOWN_MODEL', hint = 'The operator says which models are open.';
->>>>>>> 17d78a0 (The refusal of may_predict names no hidden table; the fuzzer knows a call of it that works)
   end if;
 end
 $$;
