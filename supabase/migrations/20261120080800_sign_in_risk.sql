@@ -76,7 +76,7 @@ create table private.sign_in_policy (
 comment on table private.sign_in_policy is
   'One row: the risk from which on people are told (the artefact''s `alarm_from`: one false alarm in a hundred), and days of keep.';
 
-insert into private.sign_in_policy (alarm_from) values (0.07308);
+insert into private.sign_in_policy (alarm_from) values (0.049249);
 
 alter table private.sign_in_policy enable row level security;
 
@@ -319,7 +319,7 @@ as $$
     'device_known', t.device_hash is not null, 'address_known', t.ip_hash is not null,
     'failures_here', f.here, 'failures_elsewhere', f.elsewhere,
     'address_tried', private.people_at_address(t.ip_hash, t.user_id, t.at - interval '1 day', t.at, false),
-    'address_shared', private.people_at_address(t.ip_hash, t.user_id, t.at - interval '30 days', t.at, true),
+    'address_shared', private.people_at_address(t.ip_hash, t.user_id, t.at - interval '400 days', t.at, true),
     'past', h.past
   )
   from (

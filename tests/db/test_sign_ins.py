@@ -275,6 +275,14 @@ def test_failures_are_counted_by_whose_they_are(
     assert [told[name] for name in counts] == [1, 1, 1, 1]
 
 
+def test_an_address_is_as_old_as_its_oldest_sign_in_that_is_kept(
+    networks: Connection, rider: UUID, other: UUID
+) -> None:
+    sign_in(networks, other, FAR, hours=24 * 399)
+    event, _ = sign_in(networks, rider, FAR)
+    assert input_of(networks, event)["address_shared"] == 1
+
+
 def test_a_first_sign_in_has_no_past(db: Connection, rider: UUID) -> None:
     event, _ = sign_in(db, rider, ip=None, agent=None)
     told = input_of(db, event)

@@ -63,7 +63,7 @@ def risk(item: dict[str, Any]) -> float:
 
 def test_a_usual_sign_in_raises_nothing() -> None:
     features = matrix(parse([PLAIN]))[0]
-    found = {name: value for name, value in zip(FEATURES, features, strict=True) if value > 0}
+    found = {name: value for name, value in zip(FEATURES, features, strict=True) if value > 0.1}
     assert found == {"long_away": 1.0}
     assert risk(PLAIN) < 0.01
 
@@ -81,6 +81,30 @@ def test_a_habit_is_less_of_a_surprise() -> None:
     always_new = {**STRANGER["past"], "address": list(range(1, 31))}
     assert feature("new_address", STRANGER) > 3
     assert feature("new_address", {**STRANGER, "past": always_new}) < 0.1
+
+
+def test_a_device_seen_once_is_known_and_still_seldom() -> None:
+    friends = {**PLAIN, "past": {**PLAIN["past"], "device": [1] * 14 + [0] + [1] * 15}}
+    assert feature("new_device", friends) == 0
+    assert feature("seldom_device", friends) == pytest.approx(math.log(31 / 1.5))
+    assert feature("seldom_device", PLAIN) < 0.1 < feature("seldom_device", STRANGER) - 3
+    assert feature("seldom_device", {**STRANGER, "device_known": False}) == 0
+
+
+def test_whoever_is_often_far_away_surprises_less() -> None:
+    tokyo = {"lat": [35.75, 35.75, *[HOME[0]] * 28], "lng": [139.75, 139.75, *[HOME[1]] * 28]}
+    abroad = {**STRANGER, "past": {**STRANGER["past"], **tokyo}}
+    assert feature("unusual_distance", STRANGER) == pytest.approx(math.log(62))
+    assert feature("unusual_distance", abroad) == pytest.approx(math.log(31 / 2.5))
+    assert feature("unusual_distance", PLAIN) == 0
+
+
+def test_two_addresses_within_the_hour_are_noticed() -> None:
+    for hours, value in ((48, 0.5), (1, 24), (0, 480)):
+        past = {k: v[:1] for k, v in STRANGER["past"].items()} | {"at": [NOW - 3600 * hours]}
+        assert feature("soon_elsewhere", {**STRANGER, "past": past}) == pytest.approx(value)
+        same = {**past, "address": [0]}
+        assert feature("soon_elsewhere", {**STRANGER, "past": same}) == 0
 
 
 def test_an_hour_is_odd_for_this_person_and_round_midnight() -> None:
@@ -121,7 +145,7 @@ def test_what_is_not_known_says_nothing() -> None:
 def test_a_stranger_is_found_with_reasons() -> None:
     (answer,) = SignInModel().predict([STRANGER])
     assert answer.output["risk"] > load().alarm_from
-    assert "new_device" in answer.output["reasons"]
+    assert {"new_device", "seldom_device"} & set(answer.output["reasons"])
     assert len(answer.output["reasons"]) <= 4
     parts = answer.output["parts"]
     said = answer.output["risk"]

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from rowcast.cli.train import app
+from rowcast.cli.train import TEACHERS, app
 from rowcast.models.signin import SignInModel
 from rowcast.models.signin_artefact import read_metrics
 from rowcast.models.signin_features import FEATURES, matrix
 from rowcast.models.signin_history import SignIns, contexts
 from rowcast.models.signin_score import curve, recall_at, rule, score, threshold
 from rowcast.models.signin_scorecard import fit
-from rowcast.models.signin_train import train
-from rowcast.sim.signins import INFORMED, KINDS, STANDARD, Simulated, World
+from rowcast.models.signin_train import Labelled, train
+from rowcast.sim.signins import INFORMED, KINDS, REMOTE, STANDARD, Simulated, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +85,22 @@ def test_informed_attackers_stay_at_home() -> None:
     far = matrix(before)[made.kind[rows] > 0, FEATURES.index("far_from_home")]
     assert np.median(far) < 60
     assert STANDARD.informed is False
+
+
+def test_remote_attackers_mostly_bring_a_device_of_their_own() -> None:
+    made = World(people=150, weeks=12, seed=4, rates=REMOTE).simulate()
+    before, rows = contexts(made.sign_ins)
+    new = matrix(before)[:, FEATURES.index("new_device")] > 0
+    attack, old = made.kind[rows] > 0, (~np.isnan(before.past_at)).sum(axis=1) > 10
+    assert new[attack & old].mean() > 0.8
+    assert new[~attack & old].mean() < 0.02
+
+
+def test_people_of_two_worlds_are_not_one(simulated: Simulated) -> None:
+    one = Labelled.of(simulated.sign_ins, simulated.kind)
+    both = one.joined(one)
+    assert len(np.unique(both.person)) == 2 * len(np.unique(one.person))
+    assert (both.features[len(one.kind) :] == one.features).all()
 
 
 # Scores
@@ -149,9 +169,14 @@ def test_it_prints_the_table_and_writes_an_artefact_that_serves(tmp_path: Path) 
     assert version in done.output
     for line in ("rule", "scorecard", "boosting", "calibration error", "alarm_from"):
         assert line in done.output
-    # The same people and seed again; other worlds are judged and teach nothing.
-    made = World(100, seed=3).simulate()
+    # The same people and seed again; other worlds than the teachers' are judged and teach nothing.
     again = train(
-        {"standard": lambda: (made.sign_ins, made.kind)}, tmp_path / "two", seed=3, source={}
-    )
+        {"standard": worlds(3)}, tmp_path / "two", seed=3, source={},
+        teachers=[worlds(2003 + n) for n in range(TEACHERS)],
+    )  # fmt: skip
     assert again.version == version
+
+
+def worlds(seed: int) -> Callable[[], tuple[SignIns, np.ndarray]]:
+    made = World(100, seed=seed).simulate()
+    return lambda: (made.sign_ins, made.kind)

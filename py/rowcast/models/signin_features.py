@@ -18,18 +18,24 @@ if TYPE_CHECKING:
 
 # Feature: the edges at which it may gain points. The names are the reasons that people are given.
 _SURPRISE = (0.1, 1, 1.5, 2, 2.5, 3, 3.5)
+_KM = (60, 150, 300, 600, 1000, 2000, 4000, 7000)
 EDGES: dict[str, tuple[float, ...]] = {
-    "fast_travel": (50, 200, 500, 900, 2000),  # km/h since the last success
+    "fast_travel": (50, 100, 200, 350, 500, 700, 900, 2000),  # km/h since the last success
     "unusual_travel": _SURPRISE,  # surprise at a journey of more than 500 km/h
-    "far_from_home": (60, 150, 500, 2000),  # km to the nearest place with a tenth of the past
-    "far_from_seen": (1, 60, 150, 500, 2000),  # km to the nearest place seen
+    "soon_elsewhere": (0.5, 1, 2, 4, 8, 24),  # 24 h / hours since a success from another address
+    "far_from_home": _KM,  # km to the nearest place with a tenth of the past
+    "far_from_seen": (1, *_KM),  # km to the nearest place seen
+    "unusual_distance": _SURPRISE,  # surprise at being half as far from the usual place
     "new_place": _SURPRISE,
-    "new_device": _SURPRISE,
+    "new_device": (*_SURPRISE, 4),
     "new_address": _SURPRISE,
     "everything_new": _SURPRISE,  # the least of the three
+    "seldom_place": _SURPRISE,  # -log of its share of the past, known or new
+    "seldom_device": (*_SURPRISE, 4),
+    "seldom_address": _SURPRISE,
     "lonely_address": (1, 2),  # new to everybody; 2: at a new place too
     "lonely_travel": _SURPRISE,  # unusual travel to a lonely address
-    "odd_hour": (-0.5, 0, 0.5, 1, 1.5),  # -log of the hour's density over the day's mean
+    "odd_hour": (-0.5, 0, 0.4, 0.8, 1.2, 1.6, 2, 2.5, 3),  # -log of its density over the mean
     "failures_here": (1, 2, 3, 6),
     "failures_elsewhere": (1, 2, 3, 6),
     "address_tries_many": (1, 2, 4, 8),  # other people who failed from this address in a day
@@ -42,6 +48,8 @@ FEATURES = tuple(EDGES)
 _CHUNK = 4096
 _SLACK_KM = 100.0  # two cells, and what networks get wrong
 _LEAST_HOURS = 0.25
+_LEAST_DAYS = 1 / 480
+_NEAR_KM = 150.0
 _FAST = 500.0
 _HOME_SHARE = 0.1
 _KAPPA = 6.5  # of the hours' kernel: a spread of about an hour and a half
@@ -62,19 +70,25 @@ def _chunk(c: Contexts) -> Floats:
     km = np.where(placed, haversine_m(c.lat[:, None], c.lng[:, None], *_filled(c, placed)), 0) / 1e3
     device = np.where(c.device_known, _surprise(c.past_device), 0)
     address = np.where(c.address_known, _surprise(c.past_address), 0)
-    place = _surprise(_place_codes(c, placed))
+    places = _place_codes(c, placed)
+    place = _surprise(places)
     lonely = (address > 0) & (c.address_shared == 0)
     speed = _speed(c, km, placed)
     unusual = np.where(speed > _FAST, _rarity_of_jumps(c, placed), 0)
     columns = {
         "fast_travel": speed,
         "unusual_travel": unusual,
+        "soon_elsewhere": _soon_elsewhere(c, there),
         "far_from_home": _least(km, placed & _homes(c, placed)),
         "far_from_seen": _least(km, placed),
+        "unusual_distance": _unusual_distance(c, places, placed),
         "new_place": place,
         "new_device": device,
         "new_address": address,
         "everything_new": np.minimum(np.minimum(device, address), place),
+        "seldom_place": _rarity(places),
+        "seldom_device": np.where(c.device_known, _rarity(c.past_device), 0),
+        "seldom_address": np.where(c.address_known, _rarity(c.past_address), 0),
         "lonely_address": lonely * (1.0 + (place > 0)),
         "lonely_travel": lonely * unusual,
         "odd_hour": _odd_hour(c, there),
@@ -112,6 +126,34 @@ def _surprise(codes: Numbers) -> Floats:
     new = (n > 0) & ~(codes == 0).any(axis=1)
     share = (np.maximum(distinct, 1) - 0.5) / (n + 1.0)
     return np.asarray(np.where(new, -np.log(share), 0.0))
+
+
+def _rarity(codes: Numbers) -> Floats:
+    """-log of this one's share of the past: a friend's computer is known and yet seldom."""
+    n = (codes >= 0).sum(axis=1)
+    share = ((codes == 0).sum(axis=1) + 0.5) / (n + 1.0)
+    return np.asarray(np.where(n > 0, -np.log(share), 0.0))
+
+
+def _unusual_distance(c: Contexts, places: Numbers, placed: Flags) -> Floats:
+    """-log of how often the person was at least half as far from the place most often seen."""
+    lat, lng = _filled(c, placed)
+    same = (places[:, :, None] == places[:, None, :]) & placed[:, None, :] & placed[:, :, None]
+    usual, rows = same.sum(axis=2).argmax(axis=1), np.arange(len(c))
+    at = (lat[rows, usual], lng[rows, usual])
+    here = np.nan_to_num(c.lat), np.nan_to_num(c.lng)
+    km = np.where(placed.any(axis=1), haversine_m(*here, *at) / 1e3, 0.0)
+    past_km = haversine_m(lat, lng, at[0][:, None], at[1][:, None]) / 1e3
+    as_far = (placed & (past_km >= km[:, None] / 2)).sum(axis=1)
+    surprise = -np.log((as_far + 0.5) / (placed.sum(axis=1) + 1.0))
+    return np.asarray(np.where(km > _NEAR_KM, surprise, 0.0))
+
+
+def _soon_elsewhere(c: Contexts, there: Flags) -> Floats:
+    """A day over the time since the last success, where that came from another known address."""
+    other = there[:, 0] & c.address_known & (c.past_address[:, 0] > 0)
+    days = (c.at - np.where(other, c.past_at[:, 0], -np.inf)) / _DAY
+    return np.asarray(np.where(other, 1 / np.maximum(days, _LEAST_DAYS), 0.0))
 
 
 def _rarity_of_jumps(c: Contexts, placed: Flags) -> Floats:

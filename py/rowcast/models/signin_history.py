@@ -23,7 +23,7 @@ HERE_SECONDS = 3600.0  # the person's failures from the same address
 ELSEWHERE_SECONDS = 7 * 86400.0  # and from others
 FORGIVEN_SECONDS = 3600.0  # a failure that the same address made good within this is no failure
 ADDRESS_SECONDS = 86400.0  # other people's failures from the address
-SHARED_SECONDS = 30 * 86400.0  # other people's successes from it
+SHARED_SECONDS = 400 * 86400.0  # other people's successes from it: all that are kept
 GRID = 0.5  # degrees; about 50 km
 
 

@@ -19,7 +19,7 @@ from rowcast.models.signin_features import EDGES, FEATURES
 
 if TYPE_CHECKING:
     from rowcast.models.eta_closed_form import Floats
-    from rowcast.models.signin_history import Flags
+    from rowcast.models.signin_history import Flags, Numbers
 
 _RIDGE = 1.0
 
@@ -61,12 +61,17 @@ def fit(features: Floats, attack: Flags) -> Scorecard:
     """The scorecard that explains best which of these were attacks."""
     passed = np.concatenate(
         [
-            (column[:, None] >= np.array(EDGES[name])).astype(np.float64)
+            column[:, None] >= np.array(EDGES[name])
             for name, column in zip(FEATURES, features.T, strict=True)
         ],
         axis=1,
     )
-    weights, intercept = _logistic(passed, attack, ridge=_RIDGE)
+    # Rows with the same edges passed are one row with a weight.
+    distinct, which = np.unique(np.packbits(passed, axis=1), axis=0, return_inverse=True)
+    rows = np.unpackbits(distinct, axis=1, count=passed.shape[1]).astype(np.float64)
+    many = np.bincount(which.ravel(), minlength=len(rows))
+    attacks = np.bincount(which.ravel(), weights=attack, minlength=len(rows))
+    weights, intercept = _logistic(rows, attacks, ridge=_RIDGE, many=many)
     points, start = {}, 0
     for name in FEATURES:
         stop = start + len(EDGES[name])
@@ -75,19 +80,21 @@ def fit(features: Floats, attack: Flags) -> Scorecard:
     return Scorecard(intercept, points)
 
 
-def _logistic(x: Floats, attack: Flags, ridge: float) -> tuple[Floats, float]:
-    """Weights >= 0 and an intercept."""
-    # Rows with the same edges passed are one row with a weight; there are few of them.
-    y = attack.astype(np.float64)
+def _logistic(
+    x: Floats, attacks: Floats | Flags, ridge: float, many: Floats | Numbers | None = None
+) -> tuple[Floats, float]:
+    """Weights >= 0 and an intercept; `many` sign-ins are behind a row, and `attacks` of them."""
+    y = attacks.astype(np.float64)
+    m = np.ones(len(y)) if many is None else many.astype(np.float64)
     n = x.shape[1]
 
     def loss(w: Floats) -> tuple[float, Floats]:
         z = x @ w[:n] + w[n]
-        value = float(np.logaddexp(0, z).sum() - y @ z) + ridge / 2 * float(w[:n] @ w[:n])
-        left = expit(z) - y
+        value = float(m @ np.logaddexp(0, z) - y @ z) + ridge / 2 * float(w[:n] @ w[:n])
+        left = m * expit(z) - y
         return value, np.append(x.T @ left + ridge * w[:n], left.sum())
 
-    share = float(np.clip(y.mean(), 1e-6, 1 - 1e-6))
+    share = float(np.clip(y.sum() / m.sum(), 1e-6, 1 - 1e-6))
     start = np.append(np.zeros(n), np.log(share / (1 - share)))
     bounds = [(0.0, None)] * n + [(None, None)]
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds,

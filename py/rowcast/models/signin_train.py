@@ -1,8 +1,9 @@
 """Fit, calibrate and score the sign-in model.
 
 Two people in five are set aside and judged on the last eight of twenty weeks; the card sees the
-others' first twelve. Of these, a quarter of the people are kept from the fit and set its
-calibration and its threshold. Other worlds are judged by the card as it is.
+others' first twelve, and those of worlds made for teaching alone. Of all these, a quarter of the
+people are kept from the fit and set its calibration and its threshold. Other worlds are judged by
+the card as it is.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from rowcast.models.signin_score import (
 from rowcast.models.signin_scorecard import Scorecard, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from rowcast.models.eta_closed_form import Floats
@@ -63,6 +64,15 @@ class Labelled:
     def take(self, rows: Flags) -> Labelled:
         """Some of the sign-ins."""
         return Labelled(self.features[rows], self.kind[rows], self.person[rows], self.week[rows])
+
+    def joined(self, other: Labelled) -> Labelled:
+        """Both; the other's people are others."""
+        pairs = zip(
+            (self.features, self.kind, self.person, self.week),
+            (other.features, other.kind, other.person + int(self.person.max()) + 1, other.week),
+            strict=True,
+        )
+        return Labelled(*(np.concatenate(pair) for pair in pairs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +115,10 @@ def train(
     *,
     seed: int,
     source: Mapping[str, Any],
+    teachers: Sequence[Callable[[], tuple[SignIns, Numbers]]] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> Result:
-    """Train in the first world, judge in all, write the artefact under `out_dir`."""
+    """Train in the first world and the teachers', judge in all, write the artefact to `out_dir`."""
     started = time.perf_counter()
     judged: dict[str, Judged] = {}
     for world, make in simulate.items():
@@ -117,6 +128,10 @@ def train(
         if not judged:
             held = _some(sign_ins.person, HELD_OUT, seed)
             known = sign_ins.take(~held & early)
+            for teach in teachers:
+                progress("more people to learn from")
+                more = Labelled.of(*teach())
+                known = known.joined(more.take(more.week < EARLY_WEEKS))
             test = sign_ins.take(held & ~early)
             card, alarm_from = _fit(known, seed)
             booster = boosting(known.features, known.attack, seed)

@@ -14,7 +14,7 @@ as $$
     'device_known', t.device_hash is not null, 'address_known', t.ip_hash is not null,
     'failures_here', f.here, 'failures_elsewhere', f.elsewhere,
     'address_tried', private.people_at_address(t.ip_hash, t.user_id, t.at - interval '1 day', t.at, false),
-    'address_shared', private.people_at_address(t.ip_hash, t.user_id, t.at - interval '30 days', t.at, true),
+    'address_shared', private.people_at_address(t.ip_hash, t.user_id, t.at - interval '400 days', t.at, true),
     'past', h.past
   )
   from (
