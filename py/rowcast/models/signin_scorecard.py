@@ -69,8 +69,8 @@ def fit(features: Floats, attack: Flags) -> Scorecard:
     # Rows with the same edges passed are one row with a weight.
     distinct, which = np.unique(np.packbits(passed, axis=1), axis=0, return_inverse=True)
     rows = np.unpackbits(distinct, axis=1, count=passed.shape[1]).astype(np.float64)
-    many = np.bincount(which.ravel(), minlength=len(rows))
-    attacks = np.bincount(which.ravel(), weights=attack, minlength=len(rows))
+    many = np.bincount(which.ravel())
+    attacks = np.bincount(which.ravel(), weights=attack).astype(np.float64)
     weights, intercept = _logistic(rows, attacks, ridge=_RIDGE, many=many)
     points, start = {}, 0
     for name in FEATURES:
