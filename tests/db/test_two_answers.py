@@ -43,6 +43,25 @@ def test_no_row_is_in_two_batches_of_one_claim(db: Connection, rider: UUID, work
     assert owed(db, "waiting") == []
 
 
+def test_nor_one_whose_retry_comes_back_while_the_claim_is_made(
+    db: Connection, rider: UUID, worker: Worker
+) -> None:
+    (pickup,) = pickups(db, rider)
+    come_back(db)
+    edit(db, pickup, 50)
+    # As if the retry had come just after the claim had looked for those of its fresh jobs.
+    db.execute(
+        "create or replace function ml.absorb_retries(p_attachment_id smallint, p_jobs ml.owed[])"
+        " returns ml.owed[] language sql return p_jobs"
+    )
+    running = worker.claim()
+    assert [job.row_key for job in running] == [str(pickup)]
+    assert worker.commit(*running) == ["done"]
+    assert worker.claim() == []
+    assert owed(db) == []
+    assert receipts(db, pickup).count("done") == 1
+
+
 @pytest.mark.parametrize("younger", ["pending", "running"])
 def test_a_retry_that_was_overtaken_before_its_input_was_read_is_given_back(
     younger: str, connect: Callable[[], Connection]

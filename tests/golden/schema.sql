@@ -613,7 +613,7 @@ CREATE FUNCTION ml.take_pending(p_attachment_id smallint, p_background boolean, 
     SET enable_bitmapscan TO 'off'
     AS -- as in sql/functions
 
-CREATE FUNCTION ml.take_retries(p_attachment_id smallint, p_limit integer, p_shut uuid[] DEFAULT NULL::uuid[]) RETURNS SETOF ml.owed
+CREATE FUNCTION ml.take_retries(p_attachment_id smallint, p_limit integer, p_shut uuid[] DEFAULT NULL::uuid[], p_fresh text[] DEFAULT '{}'::text[]) RETURNS SETOF ml.owed
     LANGUAGE plpgsql
     SET search_path TO ''
     SET enable_seqscan TO 'off'

@@ -71,7 +71,8 @@ begin
     v_retries := array(
       select r
       from ml.take_retries(
-        (v_due.a).id, least(v_size, case when v_shut is null then v_size else v_limit - cardinality(v_fresh) end), v_shut
+        (v_due.a).id, least(v_size, case when v_shut is null then v_size else v_limit - cardinality(v_fresh) end), v_shut,
+        array(select j.row_key from unnest(v_fresh) as j)
       ) as r
     );
     if v_each is not null then

@@ -1,8 +1,11 @@
 -- Retries travel apart from fresh jobs, so that a suspect endangers nobody new; and suspects in batches an eighth the size for
 -- each lease that ran out with them, so that the one that kills workers is alone after three times.
 -- One whose row has a pending job waits for that: its claim takes the retry along. One whose row is in a running batch waits for
--- the end of that: its answer may spare the call. Both are looked at in one statement, which sees a claim wholly or not at all.
-create or replace function ml.take_retries(p_attachment_id smallint, p_limit integer, p_shut uuid[] default null)
+-- the end of that: its answer may spare the call. Both are looked at in one statement, which sees a claim wholly or not at all; but for
+-- the claim that asks, whose fresh jobs are neither pending any more nor in a batch yet: these rows are named in p_fresh.
+create or replace function ml.take_retries(
+  p_attachment_id smallint, p_limit integer, p_shut uuid[] default null, p_fresh text[] default '{}'
+)
 returns setof ml.owed
 language plpgsql
 volatile
@@ -28,6 +31,7 @@ begin
     from ml.retries as r
     where r.attachment_id = p_attachment_id and r.run_at <= clock_timestamp()
       and (p_shut is null or r.owner_id <> all (p_shut))
+      and r.row_key <> all (p_fresh)
       and not exists (
         select from ml.jobs as j where j.attachment_id = r.attachment_id and j.row_key = r.row_key
       )
@@ -51,4 +55,5 @@ begin
 end
 $$;
 
-comment on function ml.take_retries(smallint, integer, uuid[]) is 'Takes at most p_limit due retries of an attachment, all under the same suspicion.';
+comment on function ml.take_retries(smallint, integer, uuid[], text[]) is
+  'Takes at most p_limit due retries of an attachment, all under the same suspicion, but for rows in p_fresh.';
