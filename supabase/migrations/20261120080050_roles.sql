@@ -137,6 +137,24 @@ comment on function private.refuse_estimated_counts(jsonb) is 'Refuses counts th
 grant execute on function private.refuse_estimated_counts(jsonb) to anon, authenticated, service_role;
 -- end file
 
+-- file: sql/functions/private/roles_of.sql
+create or replace function private.roles_of(p_user_id uuid)
+returns text[]
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select array(
+    select ur.role from public.user_roles as ur
+    where ur.user_id = p_user_id and (ur.expires_at is null or ur.expires_at > now())
+    order by ur.role
+  );
+$$;
+
+comment on function private.roles_of(uuid) is 'The roles that a person holds now. For definer functions that have checked who asks.';
+-- end file
+
 -- file: sql/functions/private/permissions_of.sql
 -- Definer: reads everybody's roles. Not callable through the API.
 -- A permission that is held through two roles lasts as long as the longer.
@@ -382,11 +400,7 @@ begin
       granted_by = excluded.granted_by, granted_at = now(), expires_at = excluded.expires_at
     where ur.expires_at is distinct from excluded.expires_at;
   end if;
-  return array(
-    select ur.role from public.user_roles as ur
-    where ur.user_id = p_user_id and (ur.expires_at is null or ur.expires_at > now())
-    order by ur.role
-  );
+  return private.roles_of(p_user_id);
 end
 $$;
 

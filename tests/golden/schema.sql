@@ -1432,6 +1432,11 @@ CREATE FUNCTION private.revoke_session(p_session_id uuid) RETURNS void
     SET search_path TO ''
     AS -- as in sql/functions
 
+CREATE FUNCTION private.roles_of(p_user_id uuid) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS -- as in sql/functions
+
 CREATE FUNCTION private.rows_of(p_declared private.personal_data) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO ''

@@ -131,8 +131,8 @@ with answers as (
   from ledger.entries as e
   where e.kind = 'answer'
   group by 1, 2
-), nudges as (
-  select e.row_key, e.version, count(*) as nudges from ledger.entries as e where e.kind in ('nudge', 'cancel') group by 1, 2
+), owed_again as (
+  select e.row_key, e.version, count(*) as times from ledger.entries as e where e.kind in ('nudge', 'cancel') group by 1, 2
 )
 select 'a version was lost' as rule, f.row_key, f.version, null as detail
 from ledger.fates as f
@@ -151,8 +151,8 @@ union all
 -- before it count no more (ml.answered), so another job of the row that a dead worker held asks again, and gets the same.
 select 'a version was answered twice', a.row_key, a.version, format('%s answers', a.answers)
 from answers as a
-left join nudges as n on n.row_key = a.row_key and n.version = a.version
-where a.answers > 1 + coalesce(n.nudges, 0)
+left join owed_again as n on n.row_key = a.row_key and n.version = a.version
+where a.answers > 1 + coalesce(n.times, 0)
 union all
 select
   'receipts and answers differ', coalesce(a.row_key, f.row_key), coalesce(a.version, f.version),

@@ -8,11 +8,7 @@ set search_path = ''
 as $$
   select
     p.id, u.email::text, u.phone::text, p.display_name, p.username, p.avatar_url, p.locale, p.time_zone,
-    array(
-      select ur.role from public.user_roles as ur
-      where ur.user_id = p.id and (ur.expires_at is null or ur.expires_at > now())
-      order by ur.role
-    ) as roles,
+    private.roles_of(p.id) as roles,
     array(select x.permission from private.permissions_of(p.id) as x order by x.permission) as permissions,
     u.email_confirmed_at is not null or u.phone_confirmed_at is not null as confirmed,
     u.last_sign_in_at, u.banned_until, p.created_at, p.updated_at

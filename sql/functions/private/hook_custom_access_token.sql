@@ -9,13 +9,11 @@ stable
 security definer
 set search_path = ''
 as $$
-declare
-  v_roles jsonb;
 begin
-  select coalesce(jsonb_agg(u.role order by u.role), '[]') into v_roles
-  from public.user_roles as u
-  where u.user_id = (p_event ->> 'user_id')::uuid and (u.expires_at is null or u.expires_at > now());
-  return jsonb_build_object('claims', (p_event -> 'claims') || jsonb_build_object('app_roles', v_roles));
+  return jsonb_build_object(
+    'claims',
+    (p_event -> 'claims') || jsonb_build_object('app_roles', private.roles_of((p_event ->> 'user_id')::uuid))
+  );
 end
 $$;
 

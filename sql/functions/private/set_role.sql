@@ -34,11 +34,7 @@ begin
       granted_by = excluded.granted_by, granted_at = now(), expires_at = excluded.expires_at
     where ur.expires_at is distinct from excluded.expires_at;
   end if;
-  return array(
-    select ur.role from public.user_roles as ur
-    where ur.user_id = p_user_id and (ur.expires_at is null or ur.expires_at > now())
-    order by ur.role
-  );
+  return private.roles_of(p_user_id);
 end
 $$;
 

@@ -18,11 +18,7 @@ begin
     (v_claims ->> 'session_id')::uuid,
     v_key.id,
     v_key.scopes,
-    case when v_key.id is null then array(
-      select ur.role from public.user_roles as ur
-      where ur.user_id = auth.uid() and (ur.expires_at is null or ur.expires_at > now())
-      order by ur.role
-    ) else '{}' end,
+    case when v_key.id is null then private.roles_of(auth.uid()) else '{}' end,
     v_claims ->> 'aal',
     coalesce(v_key.created_at, to_timestamp((v_claims ->> 'iat')::double precision)),
     coalesce(v_key.expires_at, to_timestamp((v_claims ->> 'exp')::double precision))
